@@ -1,1 +1,36 @@
-//! placeholder
+//! What the operator and the server agree on; depends on neither.
+//!
+//! ```text
+//! McpServer  --operator-->  GatewayConfig, GatewayPolicy  --files-->  server
+//!     ^                                                                 |
+//!     +---- status <--operator-- GatewayReport <--admin port of a pod --+
+//! ```
+//!
+//! - [`mcp_server`]: the custom resource, with the manual that `kubectl explain` prints
+//! - [`conditions`]: condition types and reasons, and the one function that sets a condition
+//! - [`gateway_config`]: the two versioned files that the operator writes and the server reads
+//! - [`gateway_report`]: what each pod tells the operator about itself
+//! - [`revision`]: the short name of a file's content, by which both sides know the same bytes
+//! - [`generated`]: the files that `cargo generate` writes
+//!
+//! The custom resource and what is generated from it need the feature `kube`; the server builds without it, so that nothing of
+//! Kubernetes is in the process that faces clients.
+
+#[cfg(feature = "kube")]
+pub mod conditions;
+pub mod gateway_config;
+pub mod gateway_report;
+#[cfg(feature = "kube")]
+pub mod generated;
+#[cfg(feature = "kube")]
+pub mod mcp_server;
+pub mod revision;
+
+#[cfg(feature = "kube")]
+pub use mcp_server::McpServer;
+
+/// The API group of every resource, label and annotation of ours. It stands here and nowhere else.
+pub const GROUP: &str = "mcpfoundry.dev";
+
+/// The version that is served and stored.
+pub const VERSION: &str = "v1alpha1";

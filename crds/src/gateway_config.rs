@@ -1,0 +1,262 @@
+//! The two versioned files that the operator writes and the server reads.
+//!
+//! [`GatewayConfig`] is *structure*: it lives in an immutable ConfigMap named by the hash of its
+//! content, so a pod that restarts reads what it was rolled out with. [`GatewayPolicy`] is what must
+//! take effect without a rollout: it lives in a ConfigMap that changes in place.
+//!
+//! Both carry a `version`. The server accepts [`SUPPORTED_VERSIONS`] (N and N−1) and refuses unknown
+//! fields of a version that it knows; the operator writes the version that the image in use
+//! understands. Nothing here is secret, and nothing here knows a Kubernetes type.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The version written by this build (N).
+pub const CURRENT_VERSION: u32 = 1;
+
+/// What this build reads: N and N−1. Version 1 is the first, so today the range holds one version;
+/// the tests run over the range and cover N−1 from the day it exists.
+pub const SUPPORTED_VERSIONS: RangeInclusive<u32> = 1..=CURRENT_VERSION;
+
+/// The largest file that is read, in bytes: what a ConfigMap can hold.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+
+/// File name, and key of the ConfigMap, of [`GatewayConfig`].
+pub const CONFIG_FILE: &str = "gateway-config.json";
+
+/// File name, and key of the ConfigMap, of [`GatewayPolicy`].
+pub const POLICY_FILE: &str = "gateway-policy.json";
+
+/// Structure: what the endpoint is. A change of it rolls the pods exactly once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Always [`CURRENT_VERSION`] in memory; what was read is brought up to it.
+    pub version: u32,
+    /// Which `McpServer` this is; for logs, traces and `serverInfo`.
+    pub mcp_server: McpServerRef,
+    /// The whole endpoint URL, as clients see it: the OAuth `resource`. No query, no fragment.
+    pub public_url: String,
+    /// Every `Host` that is answered, beside the host of `public_url`: lower case, without a port.
+    /// Sorted, no duplicates.
+    #[serde(default)]
+    pub accepted_hosts: Vec<String>,
+    /// Every `Origin` that is answered, beside that of `public_url`: `scheme://host[:port]`, compared whole. Sorted.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// Which of the gateway's own tools exist.
+    pub builtins: Builtins,
+    /// Logs and traces.
+    pub observability: Observability,
+    /// Whether issuers and collectors named here may have private addresses (RFC 1918, ULA).
+    /// Loopback, link-local and metadata addresses are refused whatever this says.
+    pub allow_private_addresses: bool,
+}
+
+/// Which `McpServer` a process serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct McpServerRef {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+}
+
+/// Who may call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthConfig {
+    /// How callers prove who they are.
+    pub mode: AuthMode,
+    /// Must be true for [`AuthMode::None`] and false otherwise: running open takes two fields.
+    #[serde(default)]
+    pub insecure_allow_unauthenticated: bool,
+    /// At least one for [`AuthMode::OAuth`], none otherwise. Sorted by `issuer`, which is unique.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
+}
+
+/// How callers prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthMode {
+    /// Access tokens (JWT) from one of the issuers.
+    OAuth,
+    /// Everyone is the principal `anonymous`.
+    None,
+}
+
+/// One issuer of access tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// The exact `iss` of its tokens; compared byte for byte.
+    pub issuer: String,
+    /// Where its keys are. `None`: found by OpenID Connect discovery under `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// Accepted values of `aud`; never empty. Sorted.
+    pub audiences: Vec<String>,
+    /// Path of a mounted PEM bundle to trust for this issuer instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+}
+
+/// Which of the gateway's own tools exist. A disabled tool is an unknown tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Builtins {
+    /// Tool `ping`.
+    pub ping: bool,
+    /// Tool `echo`.
+    pub echo: bool,
+    /// Tool `health_check`.
+    pub health_check: bool,
+}
+
+/// Logs and traces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Observability {
+    /// The least level that is logged.
+    pub log_level: LogLevel,
+    /// Base URL of an OTLP/HTTP collector; `/v1/traces` is appended. `None`: no traces leave the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Levels of log lines, most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogLevel {
+    /// Somebody should act.
+    Error,
+    /// Something is degraded.
+    Warn,
+    /// One line for each request and each change of state.
+    Info,
+    /// What was decided and why.
+    Debug,
+}
+
+/// Policy: what must take effect without a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayPolicy {
+    /// Always [`CURRENT_VERSION`] in memory; what was read is brought up to it.
+    pub version: u32,
+    /// Who may do what.
+    pub authorization: AuthorizationPolicy,
+}
+
+/// Who may do what. The first rule whose glob matches decides alone, then the built-ins' own rules,
+/// then `default`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthorizationPolicy {
+    /// What happens to a tool that no rule names.
+    pub default: AuthorizationDefault,
+    /// In order: the first whose glob matches decides.
+    #[serde(default)]
+    pub rules: Vec<AuthorizationRule>,
+}
+
+/// What happens to a tool that no rule names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthorizationDefault {
+    /// It is hidden: absent from lists, unknown when called.
+    Deny,
+    /// Any valid token may call it.
+    Authenticated,
+}
+
+/// One rule: these tools need all of these scopes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthorizationRule {
+    /// Globs over public tool names; `*` stands for any run of characters. Never empty.
+    pub tools: Vec<String>,
+    /// The scopes that a token must have, all of them. Empty: any valid token.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// Why a file was refused. The message names the field and never repeats its value.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Larger than [`MAX_FILE_BYTES`].
+    #[error("file has {0} bytes, at most {MAX_FILE_BYTES} are read")]
+    TooLarge(usize),
+    /// `version` is missing, not a number, or the document is not JSON.
+    #[error("`version` cannot be read: {0}")]
+    NoVersion(String),
+    /// A version that this build does not read.
+    #[error(
+        "`version` is {found}; this server reads {} to {}: use an image that matches the operator",
+        SUPPORTED_VERSIONS.start(),
+        SUPPORTED_VERSIONS.end()
+    )]
+    UnsupportedVersion {
+        /// The version in the file.
+        found: u32,
+    },
+    /// A field is unknown, missing, or of the wrong type.
+    #[error("field `{path}`: {problem}")]
+    Field {
+        /// Where: `auth.issuers[0].audiences`.
+        path: String,
+        /// What is wrong, in the words of the parser.
+        problem: String,
+    },
+}
+
+/// A document that carries a `version`.
+pub trait Versioned: Sized + Serialize + DeserializeOwned {
+    /// Reads a document of any supported version, and brings it up to [`CURRENT_VERSION`].
+    fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(ParseError::TooLarge(bytes.len()));
+        }
+        let VersionOnly { version } = serde_json::from_slice(bytes)
+            .map_err(|problem| ParseError::NoVersion(problem.to_string()))?;
+        if !SUPPORTED_VERSIONS.contains(&version) {
+            return Err(ParseError::UnsupportedVersion { found: version });
+        }
+        // A future version 2 parses version 1 into its own struct here and converts it.
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let document = serde_path_to_error::deserialize(&mut deserializer).map_err(field_error)?;
+        deserializer.end().map_err(|problem| ParseError::Field {
+            path: ".".to_owned(),
+            problem: problem.to_string(),
+        })?;
+        Ok(document)
+    }
+
+    /// The document as the operator writes it: same value, same bytes. Ends with a newline.
+    fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self)
+            .expect("plain structs of strings, numbers and lists always serialise");
+        text.push('\n');
+        text
+    }
+}
+
+impl Versioned for GatewayConfig {}
+impl Versioned for GatewayPolicy {}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+fn field_error(error: serde_path_to_error::Error<serde_json::Error>) -> ParseError {
+    ParseError::Field {
+        path: error.path().to_string(),
+        problem: error.into_inner().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+/// One frozen document of each supported version. Never edit one after its release: that is the test.
+const FROZEN: &[(u32, &str, &str)] = &[(
+    1,
+    include_str!("../../fixtures/gateway-config-v1.json"),
+    include_str!("../../fixtures/gateway-policy-v1.json"),
+)];
+
+#[test]
+fn every_supported_version_has_a_frozen_document_that_still_parses() {
+    let frozen: Vec<u32> = FROZEN.iter().map(|(version, ..)| *version).collect();
+    assert_eq!(frozen, SUPPORTED_VERSIONS.collect::<Vec<_>>());
+    for (version, config, policy) in FROZEN {
+        let config = GatewayConfig::parse(config.as_bytes());
+        let policy = GatewayPolicy::parse(policy.as_bytes());
+        assert!(
+            config.is_ok(),
+            "configuration version {version}: {config:?}"
+        );
+        assert!(policy.is_ok(), "policy version {version}: {policy:?}");
+    }
+}
+
+#[test]
+fn at_most_two_versions_are_supported() {
+    assert!(SUPPORTED_VERSIONS.count() <= 2);
+}
+
+proptest! {
+    #[test]
+    fn a_configuration_survives_the_round_trip(config in any_config()) {
+        prop_assert_eq!(GatewayConfig::parse(config.to_json().as_bytes()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_policy_survives_the_round_trip(policy in any_policy()) {
+        prop_assert_eq!(GatewayPolicy::parse(policy.to_json().as_bytes()).unwrap(), policy);
+    }
+
+    #[test]
+    fn a_version_outside_the_range_is_refused(
+        config in any_config(),
+        version in any::<u32>().prop_filter("supported", |v| !SUPPORTED_VERSIONS.contains(v)),
+    ) {
+        let text = GatewayConfig { version, ..config }.to_json();
+        let refused = matches!(
+            GatewayConfig::parse(text.as_bytes()),
+            Err(ParseError::UnsupportedVersion { found }) if found == version
+        );
+        prop_assert!(refused);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_answered_not_panicked_on(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+        prop_assert!(GatewayConfig::parse(&bytes).is_err());
+    }
+}
+
+#[test]
+fn an_unknown_field_is_named() {
+    check_policy(
+        r#"{"version":1,"authorization":{"default":"Deny","rule":[]}}"#,
+        expect![
+            "field `authorization.rule`: unknown field `rule`, expected `default` or `rules` at line 1 column 53"
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_value_is_named() {
+    check_policy(
+        r#"{"version":1,"authorization":{"default":"Deny","rules":[{"tools":"*"}]}}"#,
+        expect![[
+            r#"field `authorization.rules[0].tools`: invalid type: string "*", expected a sequence at line 1 column 68"#
+        ]],
+    );
+}
+
+#[test]
+fn a_missing_version_is_said() {
+    check_policy(
+        "{}",
+        expect!["`version` cannot be read: missing field `version` at line 1 column 2"],
+    );
+}
+
+#[test]
+fn another_version_says_what_to_do() {
+    check_policy(
+        r#"{"version":7,"authorization":{"default":"Deny"}}"#,
+        expect!["`version` is 7; this server reads 1 to 1: use an image that matches the operator"],
+    );
+}
+
+#[test]
+fn a_second_document_in_the_file_is_refused() {
+    let one = r#"{"version":1,"authorization":{"default":"Deny"}}"#;
+    assert!(GatewayPolicy::parse(format!("{one}{one}").as_bytes()).is_err());
+}
+
+fn check_policy(text: &str, expected: Expect) {
+    let error = GatewayPolicy::parse(text.as_bytes()).unwrap_err();
+    expected.assert_eq(&error.to_string());
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[ -~é]{0,12}"
+}
+
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(text(), 0..4)
+}
+
+prop_compose! {
+    fn any_issuer()(
+        issuer in text(),
+        jwks_uri in prop::option::of(text()),
+        audiences in texts(),
+        ca_file in prop::option::of(text()),
+    ) -> IssuerConfig {
+        IssuerConfig { issuer, jwks_uri, audiences, ca_file }
+    }
+}
+
+prop_compose! {
+    fn any_config()(
+        (name, namespace, public_url) in (text(), text(), text()),
+        (accepted_hosts, allowed_origins) in (texts(), texts()),
+        open in any::<bool>(),
+        issuers in prop::collection::vec(any_issuer(), 0..3),
+        (ping, echo, health_check) in any::<(bool, bool, bool)>(),
+        log_level in prop::sample::select(vec![LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug]),
+        otlp_endpoint in prop::option::of(text()),
+        allow_private_addresses in any::<bool>(),
+    ) -> GatewayConfig {
+        GatewayConfig {
+            version: CURRENT_VERSION,
+            mcp_server: McpServerRef { name, namespace },
+            public_url,
+            accepted_hosts,
+            allowed_origins,
+            auth: AuthConfig {
+                mode: if open { AuthMode::None } else { AuthMode::OAuth },
+                insecure_allow_unauthenticated: open,
+                issuers,
+            },
+            builtins: Builtins { ping, echo, health_check },
+            observability: Observability { log_level, otlp_endpoint },
+            allow_private_addresses,
+        }
+    }
+}
+
+prop_compose! {
+    fn any_policy()(
+        deny in any::<bool>(),
+        rules in prop::collection::vec((texts(), texts()), 0..4),
+    ) -> GatewayPolicy {
+        GatewayPolicy {
+            version: CURRENT_VERSION,
+            authorization: AuthorizationPolicy {
+                default: if deny { AuthorizationDefault::Deny } else { AuthorizationDefault::Authenticated },
+                rules: rules
+                    .into_iter()
+                    .map(|(tools, scopes)| AuthorizationRule { tools, scopes })
+                    .collect(),
+            },
+        }
+    }
+}

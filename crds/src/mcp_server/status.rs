@@ -1,0 +1,73 @@
+//! `status`: what was seen, never a guess.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{Deserialize, JsonSchema, Serialize};
+
+/// What the operator has seen. Written by the operator only; never an input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct McpServerStatus {
+    /// One condition for each concern. Ready is the summary; its reason says which hop is missing, its message what to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+
+    /// The metadata.generation that this status speaks of; -1 until the operator has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// How many gateway pods exist; for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+
+    /// Label selector of the gateway's pods; for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub selector: Option<String>,
+
+    /// Pods that serve this revision, of how many are wanted: "2/2".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub replicas_summary: Option<String>,
+
+    /// The URL under which clients reach the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+
+    /// Protocol versions that every pod reports, newest first: "2026-07-28,2025-11-25".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub eras: Option<String>,
+
+    /// The tools that every pod reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ToolsStatus>,
+
+    /// Revision of the configuration that the pods are rolled out with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub config_revision: Option<String>,
+
+    /// Revision of the policy that every pod has in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub policy_revision: Option<String>,
+
+    /// The value of the annotation mcpfoundry.dev/reconcile-at that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+/// The catalog in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolsStatus {
+    /// How many tools exist, before any filtering by caller.
+    pub count: i64,
+    /// Digest of their definitions; equal digests mean equal lists.
+    #[schemars(length(max = 64))]
+    pub digest: String,
+}
