@@ -1,1 +1,6 @@
-//! placeholder
+//! The harness: a local cluster, a test issuer, the demo, and the tests that cross crates.
+//!
+//! Nothing here is shipped. `operator` and `server` are dev-dependencies, so that the binaries of this
+//! crate do not compile them a second time: what needs them lives in `it/` and `cluster/`.
+
+pub mod issuer;
