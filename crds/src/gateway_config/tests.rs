@@ -64,7 +64,7 @@ proptest! {
 fn an_unknown_field_is_named() {
     check_policy(
         r#"{"version":1,"authorization":{"default":"Deny","rule":[]}}"#,
-        expect![
+        &expect![
             "field `authorization.rule`: unknown field `rule`, expected `default` or `rules` at line 1 column 53"
         ],
     );
@@ -74,7 +74,7 @@ fn an_unknown_field_is_named() {
 fn a_wrong_value_is_named() {
     check_policy(
         r#"{"version":1,"authorization":{"default":"Deny","rules":[{"tools":"*"}]}}"#,
-        expect![[
+        &expect![[
             r#"field `authorization.rules[0].tools`: invalid type: string "*", expected a sequence at line 1 column 68"#
         ]],
     );
@@ -84,7 +84,7 @@ fn a_wrong_value_is_named() {
 fn a_missing_version_is_said() {
     check_policy(
         "{}",
-        expect!["`version` cannot be read: missing field `version` at line 1 column 2"],
+        &expect!["`version` cannot be read: missing field `version` at line 1 column 2"],
     );
 }
 
@@ -92,7 +92,7 @@ fn a_missing_version_is_said() {
 fn another_version_says_what_to_do() {
     check_policy(
         r#"{"version":7,"authorization":{"default":"Deny"}}"#,
-        expect!["`version` is 7; this server reads 1 to 1: use an image that matches the operator"],
+        &expect!["`version` is 7; this server reads 1 to 1: use an image that matches the operator"],
     );
 }
 
@@ -102,7 +102,7 @@ fn a_second_document_in_the_file_is_refused() {
     assert!(GatewayPolicy::parse(format!("{one}{one}").as_bytes()).is_err());
 }
 
-fn check_policy(text: &str, expected: Expect) {
+fn check_policy(text: &str, expected: &Expect) {
     let error = GatewayPolicy::parse(text.as_bytes()).unwrap_err();
     expected.assert_eq(&error.to_string());
 }
