@@ -3,8 +3,12 @@
 //! Both are closed sets, documented and frozen: scripts, dashboards and alerts match on them. A message
 //! is a sentence that says what to do; it holds nothing volatile, so that the same world gives the same bytes.
 
+mod reason;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+pub use reason::Reason;
 
 /// The concern that a condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,8 +79,8 @@ pub struct Observation {
     pub type_: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// Why; `PascalCase`, from a closed set.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
     /// A sentence for people; with the fix when something is wrong.
     pub message: String,
 }
@@ -112,7 +116,7 @@ pub fn set_condition(
     let condition = Condition {
         type_: type_.as_str().to_owned(),
         status: status.as_str().to_owned(),
-        reason: reason.to_owned(),
+        reason: reason.as_str().to_owned(),
         message,
         observed_generation: Some(generation),
         last_transition_time,
@@ -143,24 +147,24 @@ mod tests {
         let mut conditions = Vec::new();
         set_condition(
             &mut conditions,
-            observation(ConditionStatus::False, "Waiting"),
+            observation(ConditionStatus::False, Reason::Progressing),
             1,
             at(10),
         );
         set_condition(
             &mut conditions,
-            observation(ConditionStatus::False, "StillWaiting"),
+            observation(ConditionStatus::False, Reason::ImagePullFailed),
             2,
             at(20),
         );
         assert_eq!(conditions.len(), 1);
         assert_eq!(conditions[0].last_transition_time, Time(at(10)));
-        assert_eq!(conditions[0].reason, "StillWaiting");
+        assert_eq!(conditions[0].reason, "ImagePullFailed");
         assert_eq!(conditions[0].observed_generation, Some(2));
 
         set_condition(
             &mut conditions,
-            observation(ConditionStatus::True, "Verified"),
+            observation(ConditionStatus::True, Reason::Verified),
             2,
             at(30),
         );
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(message.len(), MAX_MESSAGE_BYTES);
     }
 
-    fn observation(status: ConditionStatus, reason: &'static str) -> Observation {
+    fn observation(status: ConditionStatus, reason: Reason) -> Observation {
         Observation {
             type_: ConditionType::Ready,
             status,

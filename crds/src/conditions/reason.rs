@@ -1,0 +1,276 @@
+//! Why a condition has its status: a closed set.
+//!
+//! Frozen once released: scripts, alerts and dashboards match on these words. Conditions, events and
+//! metrics use the same ones. Add at the end of a group; never rename.
+
+use std::fmt;
+
+/// Why a condition has its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    // Summary and upkeep.
+    /// Every hop was seen to work.
+    Verified,
+    /// On the way, nothing is wrong so far.
+    Progressing,
+    /// `False` of a condition that speaks of trouble: there is none.
+    AsExpected,
+    /// `spec.replicas` is 0: nobody is served, as asked for.
+    ScaledToZero,
+    // The spec and its references.
+    /// The spec can be run.
+    Valid,
+    /// A field's value cannot be run, and the CRD's rules did not catch it.
+    InvalidSpec,
+    /// A referenced ConfigMap does not exist.
+    MissingConfigMap,
+    /// A referenced ConfigMap lacks the key.
+    MissingConfigMapKey,
+    /// A CA bundle holds no certificate that can be read.
+    InvalidCaBundle,
+    /// An older `McpServer` has the same host and path.
+    RouteConflict,
+    /// An object with the name of a child belongs to somebody else; nothing is overwritten.
+    NameConflict,
+    /// Children of a deleted `McpServer` of the same name are not gone yet.
+    PredecessorRemains,
+    /// Not looked at, since the spec is rejected; what was accepted last is held.
+    SpecRejected,
+    // Writing to the API server.
+    /// Not looked at, since the objects could not be written.
+    NotApplied,
+    /// The API server forbids a write: the operator's role lacks a rule, or a quota or a policy refuses.
+    AccessDenied,
+    /// The API server refuses an object as invalid.
+    ApiRejected,
+    /// The API server does not answer, or asks to wait.
+    ApiUnavailable,
+    /// Another writer was faster; tried again.
+    WriteConflict,
+    /// The run took longer than it may; tried again.
+    DeadlineExceeded,
+    /// A defect of the operator; tried again, and others are not affected.
+    InternalError,
+    // Pods.
+    /// As many pods as wanted are available, all of this revision.
+    Available,
+    /// The spec is rejected or not applied; pods of the last accepted one serve.
+    LastAcceptedSpecServes,
+    /// No pod is ready.
+    NothingServes,
+    /// The image cannot be pulled.
+    ImagePullFailed,
+    /// The gateway starts and ends again.
+    PodsCrashing,
+    /// The kubelet cannot create the container.
+    ContainerCannotStart,
+    /// No node takes a pod.
+    Unschedulable,
+    /// The API server refuses pods: quota or admission.
+    PodsCannotBeCreated,
+    /// A rollout has not moved for too long.
+    ProgressDeadlineExceeded,
+    /// A ready pod does not answer on its admin port: no evidence.
+    ReportUnavailable,
+    /// A pod's report cannot be read, or lacks what was configured.
+    ReportUnreadable,
+    /// A pod cannot use a mounted file.
+    MountedFileProblem,
+    // Authentication.
+    /// Every pod has the keys of every issuer, and answers as RFC 9728 asks.
+    KeysLoaded,
+    /// Keys are loaded, but refreshing them fails.
+    StaleKeys,
+    /// Keys could not be refreshed for so long that they are no longer used.
+    KeysExpired,
+    /// A pod could not fetch the keys of an issuer yet.
+    IssuerUnavailable,
+    /// `auth.mode: None`: everybody is served. A warning.
+    AuthenticationDisabled,
+    /// A pod served a request without a token. An alarm.
+    AuthenticationNotEnforced,
+    /// A ready pod does not answer on its public port.
+    EndpointUnavailable,
+    /// A pod answers a request without a token in another way than it should.
+    UnexpectedAnswer,
+    /// The `WWW-Authenticate` of a refusal does not lead to the metadata.
+    WrongChallenge,
+    /// The metadata's `resource` is not the `publicUrl`.
+    WrongResource,
+    // Policy and route.
+    /// Every pod has the policy of this spec in force.
+    InForce,
+    /// Written; it cannot say whether it works.
+    Applied,
+}
+
+impl Reason {
+    /// Every reason, in the order of their declaration.
+    pub const ALL: &[Self] = &[
+        Self::Verified,
+        Self::Progressing,
+        Self::AsExpected,
+        Self::ScaledToZero,
+        Self::Valid,
+        Self::InvalidSpec,
+        Self::MissingConfigMap,
+        Self::MissingConfigMapKey,
+        Self::InvalidCaBundle,
+        Self::RouteConflict,
+        Self::NameConflict,
+        Self::PredecessorRemains,
+        Self::SpecRejected,
+        Self::NotApplied,
+        Self::AccessDenied,
+        Self::ApiRejected,
+        Self::ApiUnavailable,
+        Self::WriteConflict,
+        Self::DeadlineExceeded,
+        Self::InternalError,
+        Self::Available,
+        Self::LastAcceptedSpecServes,
+        Self::NothingServes,
+        Self::ImagePullFailed,
+        Self::PodsCrashing,
+        Self::ContainerCannotStart,
+        Self::Unschedulable,
+        Self::PodsCannotBeCreated,
+        Self::ProgressDeadlineExceeded,
+        Self::ReportUnavailable,
+        Self::ReportUnreadable,
+        Self::MountedFileProblem,
+        Self::KeysLoaded,
+        Self::StaleKeys,
+        Self::KeysExpired,
+        Self::IssuerUnavailable,
+        Self::AuthenticationDisabled,
+        Self::AuthenticationNotEnforced,
+        Self::EndpointUnavailable,
+        Self::UnexpectedAnswer,
+        Self::WrongChallenge,
+        Self::WrongResource,
+        Self::InForce,
+        Self::Applied,
+    ];
+
+    /// As it stands in `status.conditions[].reason`, events and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "Verified",
+            Self::Progressing => "Progressing",
+            Self::AsExpected => "AsExpected",
+            Self::ScaledToZero => "ScaledToZero",
+            Self::Valid => "Valid",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::MissingConfigMap => "MissingConfigMap",
+            Self::MissingConfigMapKey => "MissingConfigMapKey",
+            Self::InvalidCaBundle => "InvalidCaBundle",
+            Self::RouteConflict => "RouteConflict",
+            Self::NameConflict => "NameConflict",
+            Self::PredecessorRemains => "PredecessorRemains",
+            Self::SpecRejected => "SpecRejected",
+            Self::NotApplied => "NotApplied",
+            Self::AccessDenied => "AccessDenied",
+            Self::ApiRejected => "ApiRejected",
+            Self::ApiUnavailable => "ApiUnavailable",
+            Self::WriteConflict => "WriteConflict",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::InternalError => "InternalError",
+            Self::Available => "Available",
+            Self::LastAcceptedSpecServes => "LastAcceptedSpecServes",
+            Self::NothingServes => "NothingServes",
+            Self::ImagePullFailed => "ImagePullFailed",
+            Self::PodsCrashing => "PodsCrashing",
+            Self::ContainerCannotStart => "ContainerCannotStart",
+            Self::Unschedulable => "Unschedulable",
+            Self::PodsCannotBeCreated => "PodsCannotBeCreated",
+            Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
+            Self::ReportUnavailable => "ReportUnavailable",
+            Self::ReportUnreadable => "ReportUnreadable",
+            Self::MountedFileProblem => "MountedFileProblem",
+            Self::KeysLoaded => "KeysLoaded",
+            Self::StaleKeys => "StaleKeys",
+            Self::KeysExpired => "KeysExpired",
+            Self::IssuerUnavailable => "IssuerUnavailable",
+            Self::AuthenticationDisabled => "AuthenticationDisabled",
+            Self::AuthenticationNotEnforced => "AuthenticationNotEnforced",
+            Self::EndpointUnavailable => "EndpointUnavailable",
+            Self::UnexpectedAnswer => "UnexpectedAnswer",
+            Self::WrongChallenge => "WrongChallenge",
+            Self::WrongResource => "WrongResource",
+            Self::InForce => "InForce",
+            Self::Applied => "Applied",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::Reason;
+
+    #[test]
+    fn every_reason_is_spelled_as_its_variant() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.as_str(), format!("{reason:?}"));
+        }
+    }
+
+    /// A difference here is a change of a public interface: old words must stay.
+    #[test]
+    fn the_words_are_frozen() {
+        let words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        expect![[r#"
+            Verified
+            Progressing
+            AsExpected
+            ScaledToZero
+            Valid
+            InvalidSpec
+            MissingConfigMap
+            MissingConfigMapKey
+            InvalidCaBundle
+            RouteConflict
+            NameConflict
+            PredecessorRemains
+            SpecRejected
+            NotApplied
+            AccessDenied
+            ApiRejected
+            ApiUnavailable
+            WriteConflict
+            DeadlineExceeded
+            InternalError
+            Available
+            LastAcceptedSpecServes
+            NothingServes
+            ImagePullFailed
+            PodsCrashing
+            ContainerCannotStart
+            Unschedulable
+            PodsCannotBeCreated
+            ProgressDeadlineExceeded
+            ReportUnavailable
+            ReportUnreadable
+            MountedFileProblem
+            KeysLoaded
+            StaleKeys
+            KeysExpired
+            IssuerUnavailable
+            AuthenticationDisabled
+            AuthenticationNotEnforced
+            EndpointUnavailable
+            UnexpectedAnswer
+            WrongChallenge
+            WrongResource
+            InForce
+            Applied"#]].assert_eq(&words.join("\n"));
+    }
+}

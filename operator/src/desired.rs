@@ -1,0 +1,65 @@
+//! `ValidServer` -> `Desired`: every object that an `McpServer` asks for, complete, nothing sent.
+//!
+//! Pure: the same `ValidServer` gives the same bytes, whatever order maps and lists came in. `apply`
+//! sends what differs and prunes the rest; no builder here may look at the world.
+
+pub mod metadata;
+
+mod config_map;
+mod deployment;
+mod ingress;
+mod network_policy;
+mod policy;
+mod service;
+mod service_account;
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Service, ServiceAccount},
+    networking::v1::{Ingress, NetworkPolicy},
+};
+
+use crate::validate::ValidServer;
+
+pub use metadata::{annotation, desired_hash, label, selector, selector_text};
+
+/// Port of the container that clients reach through the Service.
+pub const PUBLIC_PORT: u16 = 8080;
+
+/// Port of the container that answers the kubelet, the scraper and the operator.
+pub const ADMIN_PORT: u16 = 9090;
+
+/// All objects of one `McpServer`. Each carries its hash in [`annotation::DESIRED_HASH`].
+///
+/// In the order in which they are applied: what a pod needs comes before the Deployment, so that no
+/// pod starts without its policy; the route comes last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// `<name>`, without a token.
+    pub service_account: ServiceAccount,
+    /// `<name>-config-<revision>`, immutable: the structure.
+    pub config_map: ConfigMap,
+    /// `<name>-policy`, changes in place.
+    pub policy_config_map: ConfigMap,
+    /// `<name>`; before the Deployment, so that no pod is ever open wider than asked for.
+    pub network_policy: NetworkPolicy,
+    /// `<name>`.
+    pub service: Service,
+    /// `<name>`.
+    pub deployment: Deployment,
+    /// `<name>`; `None` when not asked for.
+    pub ingress: Option<Ingress>,
+}
+
+/// Every object of `valid`.
+pub fn desired(valid: &ValidServer) -> Desired {
+    Desired {
+        service_account: service_account::service_account(valid),
+        config_map: config_map::config_map(valid),
+        policy_config_map: policy::policy_config_map(valid),
+        network_policy: network_policy::network_policy(valid),
+        service: service::service(valid),
+        deployment: deployment::deployment(valid),
+        ingress: ingress::ingress(valid),
+    }
+}
