@@ -3,4 +3,5 @@
 //! Nothing here is shipped. `operator` and `server` are dev-dependencies, so that the binaries of this
 //! crate do not compile them a second time: what needs them lives in `it/` and `cluster/`.
 
+pub mod cluster;
 pub mod issuer;
