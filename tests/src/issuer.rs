@@ -1,10 +1,9 @@
-//! An OpenID issuer with real keys, for tests, the demo and the SDK clients.
+//! An identity provider with real keys, for tests, the demo and the SDK clients.
 //!
 //! It speaks HTTPS with a certificate of a [`TestCa`], publishes discovery and keys, hands out tokens over
 //! OAuth or directly ([`TestIssuer::token`]), and misbehaves on purpose ([`TestIssuer::set_fault`]). It
 //! approves whoever asks: it must never listen where strangers can reach it.
 
-mod ca;
 mod documents;
 mod faults;
 mod keys;
@@ -25,12 +24,12 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use ca::TestCa;
+pub use crate::cluster::TestCa;
 pub use faults::{Document, Fault};
 pub use mint::DEFAULT_SUBJECT;
 pub use oauth::StaticClient;
 
-use ca::Certificate;
+use crate::cluster::Certificate;
 use keys::KeyRing;
 use listener::Listener;
 use oauth::Grants;
@@ -73,10 +72,10 @@ impl TestIssuer {
             clients,
             extra_names,
         } = options;
-        let listener = TcpListener::bind((ip, port))
+        let socket = TcpListener::bind((ip, port))
             .await
             .context("bind the issuer's address")?;
-        let address = listener.local_addr().context("read the issuer's address")?;
+        let address = socket.local_addr().context("read the issuer's address")?;
         let certificate = certificate(ca, ip, &extra_names)?;
         let shared = Arc::new(Shared::new(
             format!("https://{address}"),
@@ -85,7 +84,7 @@ impl TestIssuer {
         ));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let listener = Listener {
-            listener,
+            socket,
             tls: listener::acceptor(&certificate)?,
             router: router(Arc::clone(&shared)),
             fault: shared.fault.subscribe(),

@@ -15,7 +15,7 @@ use super::state::Shared;
 /// What [`Fault::Huge`] sends.
 const HUGE_BODY_BYTES: usize = 50 * 1024 * 1024;
 
-/// The grants of discovery, OpenID's and OAuth's (RFC 8414) form alike.
+/// The metadata of the authorization server, under the names of both specifications.
 pub(crate) async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
     let document = metadata(&shared.url);
     answer(&shared, Document::Discovery, || document).await

@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::ca::Certificate;
 use super::faults::Fault;
+use crate::cluster::Certificate;
 
 /// Connections at once. Chosen: far more than a gateway and a handful of clients open.
 const MAX_CONNECTIONS: usize = 64;
@@ -24,7 +24,7 @@ const OPENING_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Everything that the accept loop needs.
 pub(crate) struct Listener {
-    pub(crate) listener: TcpListener,
+    pub(crate) socket: TcpListener,
     pub(crate) tls: TlsAcceptor,
     pub(crate) router: Router,
     pub(crate) fault: watch::Receiver<Fault>,
@@ -42,7 +42,7 @@ impl Listener {
             };
             let accepted = tokio::select! {
                 () = self.shutdown.cancelled() => return,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
             };
             // A failed accept concerns one connection; a closed stream is what `Down` means.
             let Ok((stream, _)) = accepted else { continue };
