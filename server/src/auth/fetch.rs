@@ -1,0 +1,267 @@
+//! Fetches the key set of one issuer, by discovery or from the URL that the configuration names.
+//!
+//! Every cause of failure is a member of a closed set: a status shows it to the user in one sentence, and nothing
+//! that the other side sent is repeated.
+
+use std::{error::Error, io};
+
+use http::{HeaderValue, header::CONTENT_TYPE};
+use reqwest::{Client, Response};
+use serde::Deserialize;
+
+use super::key_set::{KeySet, KeySetError, MAX_SET_BYTES};
+use crate::net::{
+    AddressPolicy, AddressRefused, BodyError, ClientError, Schemes, UrlError, client, permitted_url, read_bounded,
+};
+
+/// Where OpenID Connect discovery finds its document, after the issuer without its last slash.
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
+/// Fetches for one issuer.
+pub(super) struct KeyFetcher {
+    client: Client,
+    addresses: AddressPolicy,
+    issuer: String,
+    /// `None`: by discovery.
+    jwks_uri: Option<String>,
+}
+
+/// Why there is no new key set. One sentence, made of fixed phrases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{step}: {cause}")]
+pub struct FetchError {
+    /// What was fetched.
+    pub step: FetchStep,
+    /// What went wrong.
+    pub cause: FetchCause,
+}
+
+/// What was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchStep {
+    /// The issuer's metadata.
+    #[error("the discovery document cannot be used")]
+    Discovery,
+    /// The keys themselves.
+    #[error("the key set cannot be used")]
+    KeySet,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchCause {
+    /// The URL is not one that is connected to.
+    #[error("the URL is refused because {0}")]
+    Url(UrlError),
+    /// The name has only addresses that are refused.
+    #[error("its host has no address that may be connected to; allow private addresses if it is inside the network")]
+    AddressRefused,
+    /// The name has no address.
+    #[error("the name of its host cannot be resolved")]
+    NameNotResolved,
+    /// Nobody answers.
+    #[error("its host cannot be connected to")]
+    Connect,
+    /// The certificate is not trusted, or TLS failed otherwise.
+    #[error("its certificate is not trusted; name the CA in `caConfigMapRef`")]
+    Tls,
+    /// 5 s were not enough.
+    #[error("it took longer than 5 s")]
+    Timeout,
+    /// The connection broke.
+    #[error("the connection broke")]
+    Interrupted,
+    /// A redirect, which is never followed.
+    #[error("the answer was a redirect, which is not followed; name the final URL")]
+    Redirect,
+    /// Another status than 200.
+    #[error("the answer had status {0}")]
+    Status(u16),
+    /// Not JSON by its content type.
+    #[error("the answer was not declared as JSON")]
+    ContentType,
+    /// More than 256 KiB.
+    #[error("the answer had more than {MAX_SET_BYTES} bytes")]
+    TooLarge,
+    /// Not JSON, or not the document that was expected.
+    #[error("the answer was not the expected JSON document")]
+    Malformed,
+    /// The document belongs to another issuer.
+    #[error("the document names another issuer; `issuer` must be equal byte for byte")]
+    IssuerMismatch,
+    /// What was fetched is not a set of keys that can be used.
+    #[error("{0}")]
+    KeySet(KeySetError),
+}
+
+/// Whether `url` could be fetched from at all, addresses aside.
+pub(super) fn is_fetchable(url: &str) -> bool {
+    let any_address = AddressPolicy { allow_loopback: true, allow_private: true };
+    let refused = |problem: &UrlError| !matches!(problem, UrlError::Address(_));
+    !permitted_url(url, any_address, Schemes::Https).is_err_and(|problem| refused(&problem))
+}
+
+impl FetchError {
+    /// Whether the issuer has said that none of its keys is valid any more, as opposed to not having been heard.
+    pub(super) fn withdraws_keys(&self) -> bool {
+        self.cause == FetchCause::KeySet(KeySetError::NoUsableKey)
+    }
+}
+
+#[derive(Deserialize)]
+struct DiscoveryDocument {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl KeyFetcher {
+    pub(super) fn new(
+        issuer: String,
+        jwks_uri: Option<String>,
+        ca_pem: Option<&[u8]>,
+        addresses: AddressPolicy,
+    ) -> Result<Self, ClientError> {
+        Ok(Self { client: client(addresses, Schemes::Https, ca_pem)?, addresses, issuer, jwks_uri })
+    }
+
+    /// One attempt; two requests of at most 5 s each.
+    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let jwks_uri = match &self.jwks_uri {
+            Some(uri) => uri.clone(),
+            None => self.discover().await.map_err(|cause| FetchError { step: FetchStep::Discovery, cause })?,
+        };
+        let key_set = async { KeySet::parse(&self.get(&jwks_uri).await?).map_err(FetchCause::KeySet) };
+        key_set.await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })
+    }
+
+    async fn discover(&self) -> Result<String, FetchCause> {
+        let body = self.get(&discovery_url(&self.issuer)).await?;
+        let document: DiscoveryDocument = serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
+        if document.issuer != self.issuer {
+            return Err(FetchCause::IssuerMismatch);
+        }
+        Ok(document.jwks_uri)
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, FetchCause> {
+        let url = permitted_url(url, self.addresses, Schemes::Https).map_err(|problem| match problem {
+            UrlError::Address(AddressRefused) => FetchCause::AddressRefused,
+            other => FetchCause::Url(other),
+        })?;
+        let response = self.client.get(url).send().await.map_err(|problem| cause_of(&problem))?;
+        check_head(&response)?;
+        read_bounded(response, MAX_SET_BYTES).await.map_err(|problem| match problem {
+            BodyError::TooLarge { .. } => FetchCause::TooLarge,
+            BodyError::Read(problem) => cause_of(&problem),
+        })
+    }
+}
+
+fn discovery_url(issuer: &str) -> String {
+    format!("{}{DISCOVERY_PATH}", issuer.strip_suffix('/').unwrap_or(issuer))
+}
+
+fn check_head(response: &Response) -> Result<(), FetchCause> {
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(FetchCause::Redirect);
+    }
+    if status != http::StatusCode::OK {
+        return Err(FetchCause::Status(status.as_u16()));
+    }
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) { Ok(()) } else { Err(FetchCause::ContentType) }
+}
+
+/// `application/json` and whatever ends in `+json` (`application/jwk-set+json`), parameters aside.
+fn is_json(content_type: &HeaderValue) -> bool {
+    let text = content_type.to_str().unwrap_or_default();
+    let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+fn cause_of(problem: &reqwest::Error) -> FetchCause {
+    let first: &(dyn Error + 'static) = problem;
+    let chain = || std::iter::successors(Some(first), |error| inner(*error));
+    if chain().any(|error| error.is::<AddressRefused>()) {
+        FetchCause::AddressRefused
+    } else if problem.is_timeout() {
+        FetchCause::Timeout
+    } else if chain().any(|error| error.is::<rustls::Error>()) {
+        FetchCause::Tls
+    } else if problem.is_dns() {
+        FetchCause::NameNotResolved
+    } else if problem.is_connect() {
+        FetchCause::Connect
+    } else {
+        FetchCause::Interrupted
+    }
+}
+
+/// The cause of `error`. An I/O error hides what it wraps: its own `source` is already the next but one.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_discovery_document_lies_under_the_issuer() {
+        let rows = [
+            ("https://login.example.com", "https://login.example.com/.well-known/openid-configuration"),
+            ("https://tenant.example.com/", "https://tenant.example.com/.well-known/openid-configuration"),
+            (
+                "https://login.example.com/realms/acme",
+                "https://login.example.com/realms/acme/.well-known/openid-configuration",
+            ),
+        ];
+        for (issuer, expected) in rows {
+            assert_eq!(discovery_url(issuer), expected);
+        }
+    }
+
+    #[test]
+    fn only_json_is_taken_for_json() {
+        for (content_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/jwk-set+json", true),
+            ("text/html", false),
+            ("text/html; x=application/json", false),
+            ("text/plain", false),
+            ("image/svg+json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(&HeaderValue::from_static(content_type)), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_keys_could_come_from_is_https_with_a_host() {
+        for (url, expected) in [
+            ("https://login.example.com/keys", true),
+            ("https://10.0.0.1/keys", true),
+            // An address that is never reached is a finding of the fetch, which a status can show.
+            ("https://169.254.169.254/keys", true),
+            ("http://login.example.com/keys", false),
+            ("P2project", false),
+            ("https://login.example.com/#keys", false),
+            ("", false),
+        ] {
+            assert_eq!(is_fetchable(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_one_sentence_that_says_what_to_do() {
+        let error = FetchError { step: FetchStep::Discovery, cause: FetchCause::IssuerMismatch };
+        assert_eq!(
+            error.to_string(),
+            "the discovery document cannot be used: the document names another issuer; `issuer` must be equal byte for byte"
+        );
+    }
+}

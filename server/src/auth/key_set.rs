@@ -1,0 +1,339 @@
+//! A JSON Web Key Set (RFC 7517) as an issuer publishes it, reduced to the keys that may verify our tokens.
+//!
+//! Pure. One private key inside condemns the whole set: whoever publishes it has lost it. Keys that are merely
+//! weak, foreign or broken are left out and counted, so that one exotic key does not take an issuer down.
+
+use aws_lc_rs::{
+    digest::{Context, SHA256},
+    signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::InvalidToken;
+
+/// The largest document that is read. Source: auth.md section 5, "fetch".
+pub(super) const MAX_SET_BYTES: usize = 256 * 1024;
+
+/// The most keys that a document may list. Source: auth.md section 5, "fetch".
+const MAX_KEYS: usize = 64;
+
+/// How many keys of one `kid` are tried. Source: auth.md section 4, "kid".
+const MAX_CANDIDATES: usize = 4;
+
+/// What the TLS and crypto library can verify; less than the lower bound can be factored.
+const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// The largest RSA exponent that the crypto library takes: 33 bits.
+const MAX_RSA_EXPONENT: u64 = (1 << 33) - 1;
+
+/// The signature algorithms that are accepted at all. There is no member for `none` or a symmetric one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum KeyAlgorithm {
+    Rs256,
+    Es256,
+}
+
+/// The usable keys of one issuer. Equal [`KeySet::identity`] means equal answers.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    /// Sorted by identity, so that the order of the document decides nothing.
+    keys: Vec<VerificationKey>,
+    /// How many keys the document listed, usable or not.
+    listed: usize,
+    skipped: SkippedKeys,
+    identity: [u8; 32],
+}
+
+/// One usable key.
+#[derive(Clone, Debug)]
+pub(super) struct VerificationKey {
+    key_id: Option<String>,
+    algorithm: KeyAlgorithm,
+    /// Handed to the JWT library, nothing else.
+    pub(super) decoding_key: DecodingKey,
+    /// SHA-256 over `kid`, algorithm and key material.
+    identity: [u8; 32],
+}
+
+/// How many keys of a set were left out, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SkippedKeys {
+    /// RSA with a modulus below 2048 bits or an exponent that is even or 1.
+    pub weak: usize,
+    /// A type, curve or algorithm that is not accepted.
+    pub unsupported: usize,
+    /// Meant for something else than signatures (`use`, `key_ops`, `alg`).
+    pub other_use: usize,
+    /// Members are missing, of the wrong type, or no valid key.
+    pub malformed: usize,
+}
+
+/// Why a whole set is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// More than 256 KiB.
+    #[error("it has more than {MAX_SET_BYTES} bytes")]
+    TooLarge,
+    /// Not a JSON object with a list `keys` of objects.
+    #[error("it is not a JSON Web Key Set")]
+    Malformed,
+    /// More than 64 keys.
+    #[error("it has more than {MAX_KEYS} keys")]
+    TooManyKeys,
+    /// A private or symmetric key is inside.
+    #[error("it holds a private key; every key in it must be revoked")]
+    PrivateKey,
+    /// A well-formed set in which no key can be used: the issuer has withdrawn what it had.
+    #[error("it has no key that can verify RS256 or ES256")]
+    NoUsableKey,
+}
+
+enum Skip {
+    Weak,
+    Unsupported,
+    OtherUse,
+    Malformed,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Map<String, Value>>,
+}
+
+impl KeyAlgorithm {
+    /// The algorithm of exactly this name, if it is accepted.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "RS256" => Some(Self::Rs256),
+            "ES256" => Some(Self::Es256),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    /// The same for the JWT library.
+    pub(super) fn as_jwt(self) -> Algorithm {
+        match self {
+            Self::Rs256 => Algorithm::RS256,
+            Self::Es256 => Algorithm::ES256,
+        }
+    }
+}
+
+impl KeySet {
+    /// Reads the document of an issuer. The set has at least one usable key.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+        if bytes.len() > MAX_SET_BYTES {
+            return Err(KeySetError::TooLarge);
+        }
+        let document: Document = serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
+        if document.keys.len() > MAX_KEYS {
+            return Err(KeySetError::TooManyKeys);
+        }
+        if document.keys.iter().any(is_private) {
+            return Err(KeySetError::PrivateKey);
+        }
+        let mut skipped = SkippedKeys::default();
+        let usable = document.keys.iter().filter_map(|jwk| {
+            verification_key(jwk).inspect_err(|reason| skipped.count(reason)).ok()
+        });
+        let mut keys: Vec<VerificationKey> = usable.collect();
+        if keys.is_empty() {
+            return Err(KeySetError::NoUsableKey);
+        }
+        keys.sort_by_key(|key| key.identity);
+        let listed = document.keys.len();
+        let identity = set_identity(&keys, listed);
+        Ok(Self { keys, listed, skipped, identity })
+    }
+
+    /// The keys that may have signed a token with this header; at most four.
+    ///
+    /// Without a `kid` the set must list one key only.
+    pub(super) fn candidates(
+        &self,
+        key_id: Option<&str>,
+        algorithm: KeyAlgorithm,
+    ) -> Result<Vec<&VerificationKey>, InvalidToken> {
+        if key_id.is_none() && self.listed > 1 {
+            return Err(InvalidToken::UnknownKey);
+        }
+        let fits = |key: &&VerificationKey| {
+            key.algorithm == algorithm && (key_id.is_none() || key.key_id.as_deref() == key_id)
+        };
+        let candidates: Vec<_> = self.keys.iter().filter(fits).take(MAX_CANDIDATES).collect();
+        if candidates.is_empty() { Err(InvalidToken::UnknownKey) } else { Ok(candidates) }
+    }
+
+    /// Whether some usable key has this `kid`, for whatever algorithm.
+    pub(super) fn knows(&self, key_id: &str) -> bool {
+        self.keys.iter().any(|key| key.key_id.as_deref() == Some(key_id))
+    }
+
+    /// SHA-256 over everything that decides about a token. Remembered decisions carry it.
+    pub(super) fn identity(&self) -> [u8; 32] {
+        self.identity
+    }
+
+    /// The ids of the usable keys, sorted; keys without an id are left out.
+    pub fn key_ids(&self) -> Vec<String> {
+        let mut key_ids: Vec<_> = self.keys.iter().filter_map(|key| key.key_id.clone()).collect();
+        key_ids.sort();
+        key_ids.dedup();
+        key_ids
+    }
+
+    /// How many keys can be used.
+    pub fn usable(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many keys were left out.
+    pub fn skipped(&self) -> SkippedKeys {
+        self.skipped
+    }
+}
+
+impl SkippedKeys {
+    fn count(&mut self, reason: &Skip) {
+        let counter = match reason {
+            Skip::Weak => &mut self.weak,
+            Skip::Unsupported => &mut self.unsupported,
+            Skip::OtherUse => &mut self.other_use,
+            Skip::Malformed => &mut self.malformed,
+        };
+        *counter += 1;
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> usize {
+        self.weak + self.unsupported + self.other_use + self.malformed
+    }
+}
+
+/// Members that only private and symmetric keys have (RFC 7518 sections 6.2.2, 6.3.2, 6.4).
+fn is_private(jwk: &Map<String, Value>) -> bool {
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name))
+}
+
+fn verification_key(jwk: &Map<String, Value>) -> Result<VerificationKey, Skip> {
+    let key_id = optional_text(jwk, "kid")?;
+    let algorithm = match text(jwk, "kty")? {
+        "RSA" => KeyAlgorithm::Rs256,
+        "EC" if text(jwk, "crv")? == "P-256" => KeyAlgorithm::Es256,
+        _ => return Err(Skip::Unsupported),
+    };
+    check_use(jwk, algorithm)?;
+    let material = match algorithm {
+        KeyAlgorithm::Rs256 => rsa(jwk)?,
+        KeyAlgorithm::Es256 => p256(jwk)?,
+    };
+    let identity = key_identity(key_id, algorithm, [&material.0, &material.1]);
+    let decoding_key = match algorithm {
+        KeyAlgorithm::Rs256 => DecodingKey::from_rsa_raw_components(&material.0, &material.1),
+        KeyAlgorithm::Es256 => DecodingKey::from_ec_der(&uncompressed_point(&material.0, &material.1)),
+    };
+    Ok(VerificationKey { key_id: key_id.map(ToOwned::to_owned), algorithm, decoding_key, identity })
+}
+
+/// `use`, `key_ops` and `alg`, where they are present, must all say "verifies signatures of this algorithm".
+fn check_use(jwk: &Map<String, Value>, algorithm: KeyAlgorithm) -> Result<(), Skip> {
+    if optional_text(jwk, "use")?.is_some_and(|intended| intended != "sig") {
+        return Err(Skip::OtherUse);
+    }
+    match jwk.get("key_ops") {
+        None => {}
+        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => {}
+        Some(_) => return Err(Skip::OtherUse),
+    }
+    match optional_text(jwk, "alg")? {
+        Some(name) if name.starts_with("RSA-OAEP") || name.starts_with("ECDH") || name == "RSA1_5" => {
+            Err(Skip::OtherUse)
+        }
+        Some(name) if name != algorithm.name() => Err(Skip::Unsupported),
+        _ => Ok(()),
+    }
+}
+
+/// Modulus and exponent, without leading zeros.
+fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Vec<u8>), Skip> {
+    let modulus = without_leading_zeros(bytes(jwk, "n")?);
+    let exponent = without_leading_zeros(bytes(jwk, "e")?);
+    let bits = modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+    if bits > *RSA_MODULUS_BITS.end() || exponent.len() > size_of::<u64>() {
+        return Err(Skip::Unsupported);
+    }
+    let value = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    if !RSA_MODULUS_BITS.contains(&bits) || value < 3 || value % 2 == 0 {
+        return Err(Skip::Weak);
+    }
+    if value > MAX_RSA_EXPONENT {
+        return Err(Skip::Unsupported);
+    }
+    Ok((modulus, exponent))
+}
+
+/// Coordinates of a point that is on the curve.
+fn p256(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Vec<u8>), Skip> {
+    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
+    if x.len() != 32 || y.len() != 32 {
+        return Err(Skip::Malformed);
+    }
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed_point(&x, &y)).map_err(|_| Skip::Malformed)?;
+    Ok((x, y))
+}
+
+fn uncompressed_point(x: &[u8], y: &[u8]) -> Vec<u8> {
+    [&[0x04], x, y].concat()
+}
+
+fn without_leading_zeros(mut bytes: Vec<u8>) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    bytes
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<&'a str, Skip> {
+    jwk.get(name).and_then(Value::as_str).ok_or(Skip::Malformed)
+}
+
+fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Skip> {
+    jwk.get(name).map(|value| value.as_str().ok_or(Skip::Malformed)).transpose()
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Skip> {
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?).map_err(|_| Skip::Malformed)
+}
+
+fn key_identity(key_id: Option<&str>, algorithm: KeyAlgorithm, material: [&[u8]; 2]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    let presence: &[u8] = if key_id.is_some() { b"1" } else { b"0" };
+    // Each part is preceded by its length, so that no two keys give the same text.
+    for part in [presence, key_id.unwrap_or_default().as_bytes(), algorithm.name().as_bytes(), material[0], material[1]]
+    {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    finish(context)
+}
+
+fn set_identity(keys: &[VerificationKey], listed: usize) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    // Whether a token may come without `kid` depends on this alone.
+    context.update(if listed > 1 { b"many" } else { b"one" });
+    keys.iter().for_each(|key| context.update(&key.identity));
+    finish(context)
+}
+
+fn finish(context: Context) -> [u8; 32] {
+    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+}

@@ -1,0 +1,142 @@
+//! What the authenticator is built from: checked once at start, never asked again.
+
+use std::sync::Arc;
+
+use crds::gateway_config::IssuerConfig;
+
+use super::{KeySet, fetch};
+use crate::{
+    clock::Clock,
+    net::{AddressPolicy, ClientError},
+};
+
+/// One issuer whose tokens are accepted.
+#[derive(Debug)]
+pub struct IssuerSettings {
+    /// The exact `iss`; compared byte for byte.
+    pub issuer: String,
+    /// Accepted values of `aud`; not empty.
+    pub audiences: Vec<String>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// From the `jwks_uri` of the document under the issuer's URL.
+    Discovery {
+        /// PEM certificates to trust instead of the system's.
+        ca_pem: Option<Vec<u8>>,
+    },
+    /// From a URL that the configuration names.
+    JwksUri {
+        /// An `https` URL.
+        uri: String,
+        /// PEM certificates to trust instead of the system's.
+        ca_pem: Option<Vec<u8>>,
+    },
+    /// Known from the start and for ever: the in-process issuer of `--dev`.
+    Static(KeySet),
+}
+
+/// What the authenticator needs beside its issuers.
+#[derive(Clone)]
+pub struct AuthDeps {
+    /// Which addresses keys may be fetched from.
+    pub addresses: AddressPolicy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why there is no authenticator. Names the field of the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthSetupError {
+    /// No issuer: nobody could ever call, and the configuration says `OAuth`.
+    #[error("`auth.issuers` is empty; name at least one issuer")]
+    NoIssuer,
+    /// `issuer` is empty.
+    #[error("`auth.issuers[{index}].issuer` is empty")]
+    EmptyIssuer {
+        /// Position in the list.
+        index: usize,
+    },
+    /// The same `issuer` twice.
+    #[error("`auth.issuers[{index}].issuer` is listed twice")]
+    DuplicateIssuer {
+        /// Position of the second.
+        index: usize,
+    },
+    /// No audience, or an empty one.
+    #[error("`auth.issuers[{index}].audiences` must hold at least one value, and none that is empty")]
+    NoAudience {
+        /// Position in the list.
+        index: usize,
+    },
+    /// The issuer is not an https URL, and there is no `jwksUri`.
+    #[error("`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`")]
+    IssuerUrl {
+        /// Position in the list.
+        index: usize,
+    },
+    /// `jwksUri` is not an https URL.
+    #[error("`auth.issuers[{index}].jwksUri` is not an https URL without credentials and fragment")]
+    JwksUri {
+        /// Position in the list.
+        index: usize,
+    },
+    /// The CA bundle of the issuer is unusable.
+    #[error("no HTTP client for `auth.issuers[{index}]`; look at its `caFile`")]
+    Client {
+        /// Position in the list.
+        index: usize,
+        /// What is wrong.
+        #[source]
+        source: ClientError,
+    },
+}
+
+impl IssuerSettings {
+    /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
+    pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
+        let keys = match &config.jwks_uri {
+            Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
+            None => KeySource::Discovery { ca_pem },
+        };
+        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
+    }
+}
+
+/// Refuses a list of issuers with which no request could be answered rightly.
+pub(super) fn check(issuers: &[IssuerSettings]) -> Result<(), AuthSetupError> {
+    if issuers.is_empty() {
+        return Err(AuthSetupError::NoIssuer);
+    }
+    issuers.iter().enumerate().try_for_each(|(index, settings)| {
+        let earlier = &issuers[..index];
+        check_one(index, settings, earlier)
+    })
+}
+
+fn check_one(
+    index: usize,
+    settings: &IssuerSettings,
+    earlier: &[IssuerSettings],
+) -> Result<(), AuthSetupError> {
+    if settings.issuer.is_empty() {
+        return Err(AuthSetupError::EmptyIssuer { index });
+    }
+    if earlier.iter().any(|other| other.issuer == settings.issuer) {
+        return Err(AuthSetupError::DuplicateIssuer { index });
+    }
+    if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
+        return Err(AuthSetupError::NoAudience { index });
+    }
+    match &settings.keys {
+        KeySource::Discovery { .. } if !fetch::is_fetchable(&settings.issuer) => {
+            Err(AuthSetupError::IssuerUrl { index })
+        }
+        KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => Err(AuthSetupError::JwksUri { index }),
+        KeySource::Discovery { .. } | KeySource::JwksUri { .. } | KeySource::Static(_) => Ok(()),
+    }
+}
