@@ -23,6 +23,7 @@ pub(super) fn ensure_class(paths: &Paths) -> anyhow::Result<()> {
         "apply",
         "--server-side",
         "--field-manager=cluster",
+        "--request-timeout=10s",
         "-f",
         "-",
     ]);

@@ -44,9 +44,14 @@ mount --bind "$1/covers/cni" /var/lib/cni
 mount --bind "$1/covers/log" /var/log
 "#;
 
+/// Whether both are there.
+pub(super) fn are_held(paths: &Paths) -> bool {
+    holds_namespace(&network(paths)) && holds_namespace(&mounts(paths))
+}
+
 /// Makes both namespaces unless they are there. Answers whether they are new.
 pub(super) fn ensure(paths: &Paths) -> anyhow::Result<bool> {
-    if holds_namespace(&network(paths)) && holds_namespace(&mounts(paths)) {
+    if are_held(paths) {
         return Ok(false);
     }
     release(paths)?;

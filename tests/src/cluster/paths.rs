@@ -7,6 +7,9 @@
 
 use std::{
     env,
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -113,14 +116,20 @@ pub(super) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Writes `content` unless the file already holds it; makes the folder.
+/// Writes `content` unless the file already holds it; makes the folder. Only root may read it:
+/// some of these files hold keys.
 pub(super) fn write(path: &Path, content: &str) -> anyhow::Result<()> {
-    if std::fs::read_to_string(path).is_ok_and(|old| old == content) {
+    if fs::read_to_string(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
+        fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+    let mut options = File::options();
+    options.create(true).write(true).truncate(true).mode(0o600);
+    let written = options
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -68,6 +68,10 @@ fn discard_state_of_another_boot(paths: &Paths) -> anyhow::Result<()> {
 
 fn prepare(paths: &Paths) -> anyhow::Result<()> {
     kernel::remember(paths)?;
+    if !namespaces::are_held(paths) {
+        // Whatever still runs does so in namespaces that are lost.
+        cgroup::remove()?;
+    }
     cgroup::ensure()?;
     let new = namespaces::ensure(paths)?;
     network::ensure(paths, new)?;
@@ -88,7 +92,13 @@ fn start_control_plane(paths: &Paths, components: &[Component]) -> anyhow::Resul
         "the API server is not ready",
         CONTROL_PLANE_READY,
         "apiserver",
-        || quietly(kubectl.kubectl().args(["get", "--raw=/readyz"])),
+        || {
+            quietly(
+                kubectl
+                    .kubectl()
+                    .args(["get", "--raw=/readyz", "--request-timeout=5s"]),
+            )
+        },
     )?;
     // No pod can be made before the controller manager has made this account.
     wait_for(
@@ -96,7 +106,14 @@ fn start_control_plane(paths: &Paths, components: &[Component]) -> anyhow::Resul
         "the controller manager does not work",
         CONTROL_PLANE_READY,
         "controller-manager",
-        || quietly(kubectl.kubectl().args(["get", "serviceaccount", "default"])),
+        || {
+            quietly(kubectl.kubectl().args([
+                "get",
+                "serviceaccount",
+                "default",
+                "--request-timeout=5s",
+            ]))
+        },
     )
 }
 
@@ -115,6 +132,7 @@ fn start_node(paths: &Paths, components: &[Component]) -> anyhow::Result<()> {
     }
     ingress::ensure_class(paths)?;
     for (component, port, path) in [
+        ("kubelet", 10248, "/healthz"),
         ("coredns", 8181, "/ready"),
         ("traefik", 8082, "/ping"),
         ("kube-proxy", 10256, "/healthz"),

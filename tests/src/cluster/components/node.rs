@@ -129,6 +129,7 @@ fn kubelet_config(paths: &Paths) -> String {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": NODE_ADDRESS,
+        "healthzBindAddress": NODE_ADDRESS,
         "authentication": {
             "anonymous": { "enabled": false },
             "webhook": { "enabled": true },
@@ -213,6 +214,8 @@ fn traefik(paths: &Paths) -> Component {
             "entrypoints.websecure.address",
             format!("{NODE_ADDRESS}:443"),
         ),
+        // An Ingress answers there too, whether it has a `tls` section or not.
+        flag("entrypoints.websecure.http.tls", "true"),
         flag(
             "entrypoints.traefik.address",
             format!("{NODE_ADDRESS}:8082"),
