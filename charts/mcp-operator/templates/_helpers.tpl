@@ -1,0 +1,85 @@
+{{/* Full name of the objects: room for the suffixes that some of them add. */}}
+{{- define "mcp-operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "mcp-operator.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "mcp-operator.fullname" .) -}}
+{{- end -}}
+
+{{/* Permanent: a Deployment's selector cannot change. The operator puts the same labels into NetworkPolicies. */}}
+{{- define "mcp-operator.selectorLabels" -}}
+app.kubernetes.io/name: mcp-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "mcp-operator.labels" -}}
+{{ include "mcp-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "mcp-operator.image" -}}
+{{- $repository := required "image.repository is required: set it to REGISTRY/mcp-operator, built from operator/Dockerfile" .Values.image.repository -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A map as key=value,key=value, in the order of its keys. */}}
+{{- define "mcp-operator.pairs" -}}
+{{- $pairs := list -}}
+{{- range $key, $value := . -}}
+{{- $pairs = append $pairs (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end -}}
+
+{{/*
+What the operator may do with the objects of one namespace. Every verb is used; one that is not fails the end-to-end tests.
+No Secrets: nothing in this version makes one. No get: the operator reads its caches.
+*/}}
+{{- define "mcp-operator.rules" -}}
+- apiGroups: [mcpfoundry.dev]
+  resources: [mcpservers]
+  verbs: [list, watch]
+- apiGroups: [mcpfoundry.dev]
+  resources: [mcpservers/status]
+  verbs: [patch]
+# Children that live as long as the McpServer: the garbage collector removes them.
+- apiGroups: [""]
+  resources: [services, serviceaccounts]
+  verbs: [list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch, create, patch]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list, watch, create, patch]
+# Children that go earlier: configurations that no ReplicaSet names any more, an Ingress that is no longer wanted.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list, watch, create, patch, delete]
+# What the status says about pods.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
