@@ -21,7 +21,8 @@ use k8s_openapi::api::{
 
 use crate::validate::ValidServer;
 
-pub use metadata::{annotation, desired_hash, label, selector, selector_text};
+pub use deployment::CONTAINER_NAME;
+pub use metadata::{annotation, config_map_name, desired_hash, label, policy_config_map_name, selector, selector_text};
 
 /// Port of the container that clients reach through the Service.
 pub const PUBLIC_PORT: u16 = 8080;

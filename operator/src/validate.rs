@@ -3,15 +3,32 @@
 //! Parse once: after this nobody reads `spec` again. A rejected spec changes nothing that runs. Rules
 //! that CEL has in the CRD are repeated only where skipping one would serve what must not be served.
 
+mod auth;
+mod endpoint;
+mod files;
+mod identity;
+mod image;
+mod ownership;
+mod resources;
+mod traffic;
+mod valid_server;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
+
 use crds::{
     McpServer,
     conditions::Reason,
-    gateway_config::{GatewayConfig, GatewayPolicy},
+    gateway_config::Versioned,
+    mcp_server::Ingress,
+    revision::revision,
 };
-use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::observed::Observed;
+
+pub use valid_server::{Clients, Endpoint, Image, IssuerCa, Route, Traffic, ValidServer};
 
 /// What the operator was started with, as far as decisions depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,123 +47,84 @@ pub struct OperatorSettings {
     pub cluster_domain: String,
 }
 
-/// An `McpServer` that can be run: parsed, references resolved, defaults filled in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidServer {
-    /// `metadata.name`.
-    pub name: String,
-    /// `metadata.namespace`.
-    pub namespace: String,
-    /// Reference to the `McpServer` as controller, for every child.
-    pub owner: OwnerReference,
-    /// How many pods; not part of the configuration.
-    pub replicas: i32,
-    /// `publicUrl`, parsed.
-    pub endpoint: Endpoint,
-    /// The file that pods are rolled out with.
-    pub config: GatewayConfig,
-    /// Revision of `config`'s bytes.
-    pub config_revision: String,
-    /// The file that reloads in place.
-    pub policy: GatewayPolicy,
-    /// Revision of `policy`'s bytes.
-    pub policy_revision: String,
-    /// The image in force.
-    pub image: Image,
-    /// Of the gateway container, defaults filled in.
-    pub resources: ResourceRequirements,
-    /// CA bundles to mount, in the order of `config.auth.issuers`; issuers without one are left out.
-    pub issuer_cas: Vec<IssuerCa>,
-    /// The Ingress, when asked for.
-    pub ingress: Option<Route>,
-    /// Who may talk to the pods, and to which ports the pods may talk.
-    pub traffic: Traffic,
-}
-
-/// `publicUrl`, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// As written: the OAuth `resource`.
-    pub url: String,
-    /// `scheme://host[:port]`.
-    pub origin: String,
-    /// The host alone.
-    pub host: String,
-    /// `/mcp`; empty when the URL has no path.
-    pub path: String,
-}
-
-/// The gateway's image and why it is this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// The reference.
-    pub reference: String,
-    /// Hash of the part of the spec that it was chosen for.
-    pub chosen_for: String,
-}
-
-/// A CA bundle of an issuer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IssuerCa {
-    /// Index of the issuer in `config.auth.issuers`; part of the mount path.
-    pub index: usize,
-    /// Name of the ConfigMap.
-    pub config_map: String,
-    /// Key in it.
-    pub key: String,
-}
-
-/// What an Ingress needs beside host and path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// IngressClass; `None`: the cluster's default.
-    pub class_name: Option<String>,
-    /// Secret of the host's certificate.
-    pub tls_secret_name: Option<String>,
-    /// For the controller.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// What the NetworkPolicy is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Traffic {
-    /// The namespace of the operator.
-    pub operator_namespace: String,
-    /// Labels of the operator's pods.
-    pub operator_pod_labels: BTreeMap<String, String>,
-    /// Labels of the scraper's namespace; empty: nobody scrapes.
-    pub scraper_namespace_labels: BTreeMap<String, String>,
-    /// Who may reach the public port.
-    pub clients: Clients,
-    /// TCP ports that the gateway talks to, beside DNS. Never empty: 443 is always there.
-    pub outbound_ports: BTreeSet<u16>,
-}
-
-/// Who may reach the public port.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Clients {
-    /// Pods of the own namespace: nothing is exposed.
-    OwnNamespace,
-    /// Everyone: exposed, without `from`.
-    Everyone,
-    /// `expose.from`. Never empty.
-    Peers(Vec<crds::mcp_server::Peer>),
-}
-
 /// One reason why a spec is not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// Where: `spec.auth.issuers[0].caConfigMapRef.name`.
     pub field: String,
-    /// What is wrong, without the field's name.
+    /// What is wrong: a clause that goes on after the field's name.
     pub problem: String,
-    /// What to do.
+    /// What to do: a clause in the imperative.
     pub fix: String,
     /// For condition, event and metric.
     pub reason: Reason,
 }
 
+impl Invalid {
+    /// One sentence: `spec.auth.issuers: is empty; add an issuer`.
+    pub fn sentence(&self) -> String {
+        format!("{}: {}; {}", self.field, self.problem, self.fix)
+    }
+
+    /// Whether it goes away without anybody's help.
+    pub fn passes(&self) -> bool {
+        self.reason == Reason::PredecessorRemains
+    }
+
+    fn new(reason: Reason, field: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into(), fix: fix.into(), reason }
+    }
+
+    fn spec(field: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Reason::InvalidSpec, field, problem, fix)
+    }
+}
+
+/// What a check found: its part of the `ValidServer`, or why not.
+type Checked<T> = Result<T, Vec<Invalid>>;
+
 /// Judges `mcp_server`; every reason is listed, not only the first.
-pub fn validate(_mcp_server: &McpServer, _observed: &Observed, _settings: &OperatorSettings) -> Result<ValidServer, Vec<Invalid>> {
-    Err(Vec::new())
+pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &OperatorSettings) -> Checked<ValidServer> {
+    let identity = identity::identity(mcp_server)?;
+    let spec = &mcp_server.spec;
+    let mut invalid = Vec::new();
+    let endpoint = keep(&mut invalid, endpoint::endpoint(spec, &identity, settings));
+    let issuer_cas = keep(&mut invalid, auth::issuer_cas(&spec.auth, &identity.namespace, observed));
+    keep(&mut invalid, auth::mode(&spec.auth));
+    keep(&mut invalid, auth::issuers(&spec.auth));
+    let traffic = keep(&mut invalid, traffic::traffic(spec, settings));
+    let image = image::image(spec, observed.deployment.as_ref(), settings);
+    let (Some(endpoint), Some(issuer_cas), Some(traffic), true) = (endpoint, issuer_cas, traffic, invalid.is_empty())
+    else {
+        return Err(invalid);
+    };
+    let config = files::config(spec, &identity, &endpoint, &issuer_cas, settings);
+    let policy = files::policy(&spec.authorization);
+    let valid = ValidServer {
+        replicas: spec.replicas.max(0),
+        config_revision: revision(config.to_json().as_bytes()),
+        policy_revision: revision(policy.to_json().as_bytes()),
+        resources: resources::resources(spec.pod.resources.as_ref()),
+        ingress: spec.expose.as_ref().and_then(|expose| expose.ingress.as_ref()).map(route),
+        name: identity.name,
+        namespace: identity.namespace,
+        owner: identity.owner,
+        endpoint,
+        config,
+        policy,
+        image,
+        issuer_cas,
+        traffic,
+    };
+    ownership::ownership(&valid, observed)?;
+    Ok(valid)
+}
+
+fn keep<T>(invalid: &mut Vec<Invalid>, checked: Checked<T>) -> Option<T> {
+    checked.map_err(|mut reasons| invalid.append(&mut reasons)).ok()
+}
+
+fn route(ingress: &Ingress) -> Route {
+    let Ingress { class_name, tls_secret_name, annotations } = ingress.clone();
+    Route { class_name, tls_secret_name, annotations }
 }

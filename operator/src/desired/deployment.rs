@@ -1,5 +1,147 @@
-//! Stub.
+//! The Deployment of the gateway.
+//!
+//! A rollout never takes a pod away before its successor is ready. The template holds nothing of the
+//! operator's own version, so that an upgrade of the operator restarts nothing; `replicas` is always
+//! set, since an apply that leaves it out resets it to 1.
+
+mod container;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use crds::revision::revision;
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
+        core::v1::{PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, TopologySpreadConstraint},
+    },
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, ObjectMeta},
+        util::intstr::IntOrString,
+    },
+};
+
+use super::metadata::{annotation, hashed, label, labels, metadata, selector};
 use crate::validate::ValidServer;
-pub(super) fn deployment(_valid: &ValidServer) -> k8s_openapi::api::apps::v1::Deployment {
-    Default::default()
+
+pub use container::CONTAINER_NAME;
+
+/// How long endpoints need to learn that a pod goes; the pod serves on meanwhile. Source: protocol.md, section 7.
+const PRE_STOP_SECONDS: i64 = 5;
+
+/// The longest that a call may take, and as long as streams are drained. Chosen with the server: 30 s.
+const LONGEST_CALL_SECONDS: i64 = 30;
+
+/// Time to flush telemetry and to exit. Source: protocol.md, section 7.
+const EXIT_SECONDS: i64 = 5;
+
+/// How long a rollout may stand still before it counts as stuck. Chosen: a slow image pull fits, a person still waits.
+const PROGRESS_DEADLINE_SECONDS: i32 = 300;
+
+/// ReplicaSets that are kept to go back to; each keeps its configuration ConfigMap. Chosen: two mistakes deep.
+const REVISION_HISTORY_LIMIT: i32 = 2;
+
+/// User and group of the process; the number that images without a root user customarily have. Set here so that an
+/// image whose user is a name, which the kubelet cannot check, still starts.
+const NON_ROOT: i64 = 65532;
+
+/// `<name>`.
+pub(super) fn deployment(valid: &ValidServer) -> Deployment {
+    let mut metadata = metadata(valid, valid.name.clone());
+    metadata.annotations = Some(image_in_force(valid));
+    hashed(Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            replicas: Some(valid.replicas),
+            selector: pod_selector(valid),
+            strategy: Some(one_more_then_one_less()),
+            progress_deadline_seconds: Some(PROGRESS_DEADLINE_SECONDS),
+            revision_history_limit: Some(REVISION_HISTORY_LIMIT),
+            template: PodTemplateSpec { metadata: Some(pod_metadata(valid)), spec: Some(pod_spec(valid)) },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    })
+}
+
+/// What the next run reads to know which image stays.
+fn image_in_force(valid: &ValidServer) -> BTreeMap<String, String> {
+    let image = valid.image.clone();
+    [(annotation::SERVER_IMAGE, image.reference), (annotation::SERVER_IMAGE_CHOSEN_FOR, image.chosen_for)]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+}
+
+fn pod_selector(valid: &ValidServer) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(&valid.name)), ..LabelSelector::default() }
+}
+
+fn one_more_then_one_less() -> DeploymentStrategy {
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_surge: Some(IntOrString::Int(1)),
+            max_unavailable: Some(IntOrString::Int(0)),
+        }),
+    }
+}
+
+fn pod_metadata(valid: &ValidServer) -> ObjectMeta {
+    let mut labels = labels(&valid.name);
+    labels.insert(label::CONFIG_REVISION.to_owned(), valid.config_revision.clone());
+    ObjectMeta { labels: Some(labels), annotations: issuer_ca_revision(valid), ..ObjectMeta::default() }
+}
+
+/// A gateway reads its CA bundles when it starts: another content is another rollout, exactly one.
+fn issuer_ca_revision(valid: &ValidServer) -> Option<BTreeMap<String, String>> {
+    if valid.issuer_cas.is_empty() {
+        return None;
+    }
+    let revisions: Vec<&str> = valid.issuer_cas.iter().map(|ca| ca.revision.as_str()).collect();
+    Some([(annotation::ISSUER_CA_REVISION.to_owned(), revision(revisions.join(",").as_bytes()))].into())
+}
+
+fn pod_spec(valid: &ValidServer) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(valid.name.clone()),
+        automount_service_account_token: Some(false),
+        // Else the address of every Service of the namespace is in the environment.
+        enable_service_links: Some(false),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(NON_ROOT),
+            run_as_group: Some(NON_ROOT),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        termination_grace_period_seconds: Some(PRE_STOP_SECONDS + LONGEST_CALL_SECONDS + EXIT_SECONDS),
+        topology_spread_constraints: Some(vec![spread_over_nodes(valid)]),
+        containers: vec![container::gateway(valid)],
+        volumes: Some(volumes::volumes(valid)),
+        ..PodSpec::default()
+    }
+}
+
+/// Soft: one node left is better than no pod. Counted for each ReplicaSet alone, else a rollout would
+/// place its pods by where the old ones are.
+fn spread_over_nodes(valid: &ValidServer) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(pod_selector(valid)),
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: protocol.md, section 7.
+    #[test]
+    fn the_grace_period_holds_the_pre_stop_the_longest_call_and_the_exit() {
+        assert_eq!(PRE_STOP_SECONDS + LONGEST_CALL_SECONDS + EXIT_SECONDS, 40);
+    }
 }

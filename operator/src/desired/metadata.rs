@@ -33,6 +33,8 @@ pub mod annotation {
     pub const SERVER_IMAGE: &str = "mcpfoundry.dev/server-image";
     /// On the Deployment: hash of the part of the spec that the image was chosen for.
     pub const SERVER_IMAGE_CHOSEN_FOR: &str = "mcpfoundry.dev/server-image-chosen-for";
+    /// On pods: hash of the CA bundles that they were made with.
+    pub const ISSUER_CA_REVISION: &str = "mcpfoundry.dev/issuer-ca-revision";
     /// On the `McpServer`: any new value forces a run; status repeats it.
     pub const RECONCILE_AT: &str = "mcpfoundry.dev/reconcile-at";
 }
@@ -42,6 +44,16 @@ pub const APP_NAME: &str = "mcp-server";
 
 /// Value of [`label::MANAGED_BY`].
 pub const MANAGED_BY: &str = "mcp-operator";
+
+/// Name of the configuration of one revision. At most 40 + 18 characters.
+pub fn config_map_name(mcp_server: &str, revision: &str) -> String {
+    format!("{mcp_server}-config-{revision}")
+}
+
+/// Name of the policy.
+pub fn policy_config_map_name(mcp_server: &str) -> String {
+    format!("{mcp_server}-policy")
+}
 
 /// The labels that pods are selected by, for ever.
 pub fn selector(mcp_server: &str) -> BTreeMap<String, String> {

@@ -1,5 +1,17 @@
-//! Stub.
+//! The pods' own ServiceAccount: an identity with no rights and no token.
+//!
+//! Its own, so that nobody's binding to `default` reaches the gateway.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+
+use super::metadata::{hashed, metadata};
 use crate::validate::ValidServer;
-pub(super) fn service_account(_valid: &ValidServer) -> k8s_openapi::api::core::v1::ServiceAccount {
-    Default::default()
+
+/// `<name>`.
+pub(super) fn service_account(valid: &ValidServer) -> ServiceAccount {
+    hashed(ServiceAccount {
+        metadata: metadata(valid, valid.name.clone()),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    })
 }

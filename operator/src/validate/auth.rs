@@ -1,0 +1,144 @@
+//! `spec.auth`: who may call. The one place where a mistake would open the endpoint, so every rule of
+//! CEL is repeated here.
+
+use std::collections::BTreeSet;
+
+use crds::{
+    conditions::Reason,
+    mcp_server::{Auth, AuthMode, ConfigMapKeyRef, Issuer},
+    revision::revision,
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use url::Url;
+
+use super::{Checked, Invalid, IssuerCa};
+use crate::observed::Observed;
+
+/// Running open takes two fields, and running closed takes an issuer. Source: auth.md, `refuse-open`.
+pub(super) fn mode(auth: &Auth) -> Checked<()> {
+    let open = auth.insecure_allow_unauthenticated == Some(true);
+    let contradiction = match auth.mode {
+        AuthMode::OAuth if open => {
+            Invalid::spec("spec.auth.insecureAllowUnauthenticated", "contradicts mode OAuth", "remove it")
+        }
+        AuthMode::OAuth if auth.issuers.is_empty() => Invalid::spec(
+            "spec.auth.issuers",
+            "is empty, so that nobody could call",
+            "add an issuer: [{ issuer: https://... }]",
+        ),
+        AuthMode::None if !open => Invalid::spec(
+            "spec.auth.mode",
+            "is None without insecureAllowUnauthenticated: true",
+            "use mode OAuth with issuers, or set both to serve everybody",
+        ),
+        AuthMode::None if !auth.issuers.is_empty() => {
+            Invalid::spec("spec.auth.issuers", "would be ignored with mode None", "remove the issuers or the mode")
+        }
+        AuthMode::OAuth | AuthMode::None => return Ok(()),
+    };
+    Err(vec![contradiction])
+}
+
+/// Each issuer is named once and its keys come over TLS.
+pub(super) fn issuers(auth: &Auth) -> Checked<()> {
+    let mut seen = BTreeSet::new();
+    let invalid: Vec<Invalid> = auth
+        .issuers
+        .iter()
+        .enumerate()
+        .filter_map(|(index, issuer)| {
+            let field = |name: &str| format!("spec.auth.issuers[{index}].{name}");
+            if !seen.insert(&issuer.issuer) {
+                return Some(Invalid::spec(field("issuer"), "is named twice", "merge the two entries"));
+            }
+            keys_url(issuer, &field)
+        })
+        .collect();
+    none(invalid)
+}
+
+fn keys_url(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid> {
+    let (name, url) = match &issuer.jwks_uri {
+        Some(jwks_uri) => ("jwksUri", jwks_uri),
+        None => ("issuer", &issuer.issuer),
+    };
+    let is_https = Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
+    (!is_https).then(|| {
+        let fix = "set jwksUri to the https URL of the issuer's keys, or issuer to its https URL";
+        Invalid::spec(field(name), "is no https URL, so that keys could not be trusted", fix)
+    })
+}
+
+/// The CA bundles that issuers name, in the order of the issuers sorted: the order of the configuration.
+///
+/// A bundle that is missing or broken never falls back to the system's roots.
+pub(super) fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> Checked<Vec<IssuerCa>> {
+    let mut cas = Vec::new();
+    let mut invalid = Vec::new();
+    for (index, (spec_index, issuer)) in sorted(auth).into_iter().enumerate() {
+        let Some(reference) = &issuer.ca_config_map_ref else { continue };
+        let field = format!("spec.auth.issuers[{spec_index}].caConfigMapRef");
+        match bundle(reference, &field, namespace, observed) {
+            Ok(pem) => cas.push(IssuerCa {
+                index,
+                config_map: reference.name.clone(),
+                key: reference.key.clone(),
+                revision: revision(pem),
+            }),
+            Err(reason) => invalid.push(reason),
+        }
+    }
+    none(invalid).map(|()| cas)
+}
+
+/// Issuers by name, each with its index in the spec: the configuration must not depend on their order.
+pub(super) fn sorted(auth: &Auth) -> Vec<(usize, &Issuer)> {
+    let mut issuers: Vec<(usize, &Issuer)> = auth.issuers.iter().enumerate().collect();
+    issuers.sort_by(|a, b| a.1.issuer.cmp(&b.1.issuer));
+    issuers
+}
+
+fn bundle<'a>(
+    reference: &ConfigMapKeyRef,
+    field: &str,
+    namespace: &str,
+    observed: &'a Observed,
+) -> Result<&'a [u8], Invalid> {
+    let ConfigMapKeyRef { name, key } = reference;
+    let Some(config_map) = observed.config_maps.get(name) else {
+        return Err(Invalid::new(
+            Reason::MissingConfigMap,
+            format!("{field}.name"),
+            format!("ConfigMap `{name}` does not exist in namespace `{namespace}`"),
+            "create it, or correct the name",
+        ));
+    };
+    let Some(pem) = config_map.keys.get(key) else {
+        return Err(Invalid::new(
+            Reason::MissingConfigMapKey,
+            format!("{field}.key"),
+            format!("ConfigMap `{name}` has no key `{key}`"),
+            "add the key, or correct its name",
+        ));
+    };
+    if !holds_certificates(pem) {
+        return Err(Invalid::new(
+            Reason::InvalidCaBundle,
+            format!("{field}.key"),
+            format!("key `{key}` of ConfigMap `{name}` does not hold PEM certificates"),
+            "put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE",
+        ));
+    }
+    Ok(pem)
+}
+
+/// At least one certificate, and none that is cut off.
+fn holds_certificates(pem: &[u8]) -> bool {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    // DER of a certificate is a SEQUENCE; what is inside is the TLS library's business.
+    certificates.is_ok_and(|all| !all.is_empty() && all.iter().all(|der| der.first() == Some(&0x30)))
+}
+
+fn none(invalid: Vec<Invalid>) -> Checked<()> {
+    if invalid.is_empty() { Ok(()) } else { Err(invalid) }
+}

@@ -1,0 +1,107 @@
+//! The two files that the gateway reads, from a spec that was found valid.
+//!
+//! Lists whose order means nothing are sorted, so that the same endpoint is the same bytes. Replicas
+//! are in neither file: scaling restarts nothing.
+
+use crds::{
+    gateway_config::{
+        AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CURRENT_VERSION,
+        GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability,
+    },
+    mcp_server::{self, Auth, Authorization, McpServerSpec},
+};
+
+use super::{Endpoint, IssuerCa, OperatorSettings, auth, identity::Identity};
+
+pub(super) fn config(
+    spec: &McpServerSpec,
+    identity: &Identity,
+    endpoint: &Endpoint,
+    issuer_cas: &[IssuerCa],
+    settings: &OperatorSettings,
+) -> GatewayConfig {
+    let http = spec.http.clone().unwrap_or_default();
+    GatewayConfig {
+        version: CURRENT_VERSION,
+        mcp_server: McpServerRef { name: identity.name.clone(), namespace: identity.namespace.clone() },
+        public_url: endpoint.url.clone(),
+        accepted_hosts: sorted([service_names(identity, settings), http.extra_hosts].concat()),
+        allowed_origins: sorted(http.allowed_origins),
+        auth: auth_config(&spec.auth, endpoint, issuer_cas),
+        builtins: Builtins {
+            ping: spec.builtins.ping.enabled,
+            echo: spec.builtins.echo.enabled,
+            health_check: spec.builtins.health_check.enabled,
+        },
+        observability: Observability {
+            log_level: log_level(spec.observability.log_level),
+            otlp_endpoint: spec.observability.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),
+        },
+        allow_private_addresses: settings.allow_private_addresses,
+    }
+}
+
+/// The names under which pods of the cluster call the Service, from the shortest to the longest.
+fn service_names(identity: &Identity, settings: &OperatorSettings) -> Vec<String> {
+    let Identity { name, namespace, .. } = identity;
+    let domain = &settings.cluster_domain;
+    vec![
+        name.clone(),
+        format!("{name}.{namespace}"),
+        format!("{name}.{namespace}.svc"),
+        format!("{name}.{namespace}.svc.{domain}"),
+    ]
+}
+
+fn auth_config(auth: &Auth, endpoint: &Endpoint, issuer_cas: &[IssuerCa]) -> AuthConfig {
+    let issuers = auth::sorted(auth).into_iter().enumerate().map(|(index, (_, issuer))| IssuerConfig {
+        issuer: issuer.issuer.clone(),
+        jwks_uri: issuer.jwks_uri.clone(),
+        audiences: match issuer.audiences.as_slice() {
+            [] => vec![endpoint.url.clone()],
+            audiences => sorted(audiences.to_vec()),
+        },
+        ca_file: issuer_cas.iter().find(|ca| ca.index == index).map(IssuerCa::file),
+    });
+    AuthConfig {
+        mode: match auth.mode {
+            mcp_server::AuthMode::OAuth => AuthMode::OAuth,
+            mcp_server::AuthMode::None => AuthMode::None,
+        },
+        insecure_allow_unauthenticated: auth.insecure_allow_unauthenticated == Some(true),
+        issuers: issuers.collect(),
+    }
+}
+
+fn log_level(level: mcp_server::LogLevel) -> LogLevel {
+    match level {
+        mcp_server::LogLevel::Error => LogLevel::Error,
+        mcp_server::LogLevel::Warn => LogLevel::Warn,
+        mcp_server::LogLevel::Info => LogLevel::Info,
+        mcp_server::LogLevel::Debug => LogLevel::Debug,
+    }
+}
+
+/// Rules keep their order, the first that matches decides; inside a rule order means nothing.
+pub(super) fn policy(authorization: &Authorization) -> GatewayPolicy {
+    let rules = authorization.rules.iter().map(|rule| AuthorizationRule {
+        tools: sorted(rule.tools.clone()),
+        scopes: sorted(rule.scopes.clone()),
+    });
+    GatewayPolicy {
+        version: CURRENT_VERSION,
+        authorization: AuthorizationPolicy {
+            default: match authorization.default {
+                mcp_server::AuthorizationDefault::Deny => AuthorizationDefault::Deny,
+                mcp_server::AuthorizationDefault::Authenticated => AuthorizationDefault::Authenticated,
+            },
+            rules: rules.collect(),
+        },
+    }
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list.dedup();
+    list
+}

@@ -1,0 +1,24 @@
+//! Who the `McpServer` is: the names that children are made from, and the reference that makes them its own.
+
+use crds::McpServer;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+use super::{Checked, Invalid};
+
+/// What every child repeats.
+pub(super) struct Identity {
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) owner: OwnerReference,
+}
+
+pub(super) fn identity(mcp_server: &McpServer) -> Checked<Identity> {
+    // The API server sets all three on whatever it stores: without one of them nothing may be made.
+    let missing = |field: &str| vec![Invalid::spec(field, "is missing", "read the object from the API server")];
+    Ok(Identity {
+        name: mcp_server.meta().name.clone().ok_or_else(|| missing("metadata.name"))?,
+        namespace: mcp_server.namespace().ok_or_else(|| missing("metadata.namespace"))?,
+        owner: mcp_server.controller_owner_ref(&()).ok_or_else(|| missing("metadata.uid"))?,
+    })
+}

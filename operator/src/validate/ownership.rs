@@ -1,0 +1,79 @@
+//! Whether the names and the route that an `McpServer` asks for are free.
+//!
+//! A child is ours by the uid of its controller, never by its name or labels. Whatever else has the
+//! name is left alone: all objects are held as they are until somebody moves one of the two.
+
+use crds::conditions::Reason;
+
+use super::{Checked, Invalid, ValidServer};
+use crate::{
+    desired::{config_map_name, policy_config_map_name},
+    observed::{ChildKind, Observed, ObservedChild},
+};
+
+pub(super) fn ownership(valid: &ValidServer, observed: &Observed) -> Checked<()> {
+    let mut invalid: Vec<Invalid> = names(valid)
+        .into_iter()
+        .filter_map(|(kind, name)| observed.child(kind, &name))
+        .filter(|child| !child.is_controlled_by(&valid.owner.uid))
+        .map(|child| conflict(valid, child))
+        .collect();
+    if let (Some(_), Some(owner)) = (&valid.ingress, &observed.route_owner) {
+        invalid.push(Invalid::new(
+            Reason::RouteConflict,
+            "spec.publicUrl",
+            format!(
+                "host and path belong to the older McpServer `{}` in namespace `{}`",
+                owner.name, owner.namespace
+            ),
+            "choose another host or path, or delete the other",
+        ));
+    }
+    if invalid.is_empty() { Ok(()) } else { Err(invalid) }
+}
+
+/// Every child, in the order of application.
+fn names(valid: &ValidServer) -> Vec<(ChildKind, String)> {
+    let name = &valid.name;
+    let mut names = vec![
+        (ChildKind::ServiceAccount, name.clone()),
+        (ChildKind::ConfigMap, config_map_name(name, &valid.config_revision)),
+        (ChildKind::ConfigMap, policy_config_map_name(name)),
+        (ChildKind::NetworkPolicy, name.clone()),
+        (ChildKind::Service, name.clone()),
+        (ChildKind::Deployment, name.clone()),
+    ];
+    if valid.ingress.is_some() {
+        names.push((ChildKind::Ingress, name.clone()));
+    }
+    names
+}
+
+fn conflict(valid: &ValidServer, child: &ObservedChild) -> Invalid {
+    let kind = child.kind.as_str();
+    let name = child.name();
+    if is_predecessors(valid, child) {
+        return Invalid::new(
+            Reason::PredecessorRemains,
+            "metadata.name",
+            format!("{kind} `{name}` belongs to a deleted McpServer of the same name"),
+            "wait until Kubernetes has collected it",
+        );
+    }
+    let owner = match child.controller() {
+        Some(owner) => format!("{} `{}`", owner.kind, owner.name),
+        None => "nobody that the operator knows".to_owned(),
+    };
+    Invalid::new(
+        Reason::NameConflict,
+        "metadata.name",
+        format!("{kind} `{name}` exists and belongs to {owner}"),
+        "delete or rename it, or choose another name for the McpServer",
+    )
+}
+
+/// The same name, another uid: the garbage collector is on its way.
+fn is_predecessors(valid: &ValidServer, child: &ObservedChild) -> bool {
+    let Some(owner) = child.controller() else { return false };
+    (&owner.api_version, &owner.kind, &owner.name) == (&valid.owner.api_version, &valid.owner.kind, &valid.owner.name)
+}
