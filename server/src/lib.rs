@@ -1,1 +1,55 @@
-//! placeholder
+//! An MCP request in, an answer out: the endpoint that clients talk to.
+//!
+//! ```text
+//! POST /mcp -> listener: bounds on connections      -> layers: id, log and span, errors, head, host, origin
+//!           -> layers::authentication: token -> Principal   (auth)
+//!           -> endpoint: body -> mcp::parse -> span -> mcp::run (gateway decides, tools run) -> JSON
+//! ```
+//!
+//! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
+//! [`gateway`], [`auth`], [`net`], [`clock`]. `gateway` and `mcp` never see axum; nothing but [`config`] and
+//! [`policy_file`] reads a mounted file.
+//!
+//! A test starts a whole server in a few lines:
+//!
+//! ```no_run
+//! # async fn example(gateway: crds::gateway_config::GatewayConfig, policy: crds::gateway_config::GatewayPolicy) {
+//! use server::{App, Config, Deps, Listeners, PolicySource, serve};
+//!
+//! let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0").await.unwrap();
+//! let config = Config::from_document(gateway).unwrap(); // its public URL names the port of the listener
+//! let app = App::build(config, PolicySource::Fixed(policy), Deps::new(listeners.on_loopback())).unwrap();
+//! let shutdown = tokio_util::sync::CancellationToken::new();
+//! serve(listeners, app, shutdown).await.unwrap(); // returns when told to stop, and drained
+//! # }
+//! ```
+
+pub mod admin;
+pub mod app;
+pub mod args;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod dev;
+mod endpoint;
+pub mod error;
+pub mod gateway;
+pub mod health;
+pub mod layers;
+pub mod listener;
+pub mod mcp;
+pub mod memory;
+pub mod metrics;
+pub mod net;
+pub mod policy_file;
+pub mod report;
+pub mod router;
+mod serve;
+pub mod startup;
+pub mod telemetry;
+pub mod tools;
+
+pub use app::{App, BuildError, Deps};
+pub use config::{Config, ConfigError};
+pub use policy_file::PolicySource;
+pub use serve::{Listeners, ServeError, serve};

@@ -1,0 +1,242 @@
+//! What a request may use: configuration, policy, endpoint, authenticator, clock, metrics. Built once.
+//!
+//! A cheap handle. All of it is immutable but the policy, which is swapped whole, and the flag that
+//! says that the process drains. Building it reads no file and asks nobody.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crds::gateway_config::AuthMode;
+
+use crate::{
+    auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings},
+    clock::{Clock, SystemClock},
+    config::Config,
+    gateway::{Catalog, Policy},
+    health::Probe,
+    layers::{body::BodyBudget, in_flight::Places},
+    mcp::{Endpoint, EndpointSettings},
+    metrics::Metrics,
+    net::AddressPolicy,
+    policy_file::{LoadedPolicy, PolicyFileError, PolicySource},
+    telemetry::{Telemetry, TelemetryError},
+    tools::{Toolbox, ToolboxError, builtin_tools},
+};
+
+/// A handle on everything that a request may use.
+#[derive(Clone)]
+pub struct App(Arc<AppInner>);
+
+struct AppInner {
+    /// Read by everyone.
+    config: Config,
+    /// Written by [`crate::policy_file::watch`], read by every request.
+    policy: ArcSwap<LoadedPolicy>,
+    /// Where `policy` comes from; read by [`crate::serve`], which starts the watch.
+    policy_source: PolicySource,
+    /// Why the policy file of this moment is not used. Written by the watch, read by the report.
+    policy_problem: ArcSwapOption<String>,
+    /// Answers MCP requests; owns the catalog.
+    endpoint: Endpoint,
+    /// `None` only under `auth.mode: None`.
+    authenticator: Option<Arc<Authenticator>>,
+    /// Written by layers and handlers, read by the admin listener.
+    metrics: Metrics,
+    /// Makes the spans of every request.
+    telemetry: Telemetry,
+    clock: Arc<dyn Clock>,
+    /// What all bodies may take together.
+    body_budget: BodyBudget,
+    /// How many requests may be worked on.
+    places: Places,
+    /// Written once, by [`crate::serve`] when it is told to stop.
+    draining: AtomicBool,
+}
+
+/// What the world around decides: the time, and what may be reached.
+pub struct Deps {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the public listener is bound to loopback. Only then may issuers and collectors be there.
+    pub listens_on_loopback: bool,
+    /// Who issues tokens instead of the configuration's issuers: the in-process issuer of `--dev`.
+    pub issuers: Option<Vec<IssuerSettings>>,
+}
+
+impl Deps {
+    /// The machine's clock, and the issuers of the configuration.
+    pub fn new(listens_on_loopback: bool) -> Self {
+        Self { clock: Arc::new(SystemClock), listens_on_loopback, issuers: None }
+    }
+}
+
+/// Why an [`App`] cannot be built from a checked configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The policy file cannot be used.
+    #[error("{file}: {problem}")]
+    Policy {
+        /// Name of the file.
+        file: String,
+        /// Names the field.
+        problem: PolicyFileError,
+    },
+    /// The authenticator cannot be set up.
+    #[error("authentication cannot be set up")]
+    Auth(#[source] AuthSetupError),
+    /// The tools cannot be offered.
+    #[error("the tools cannot be set up")]
+    Tools(#[source] ToolboxError),
+    /// Traces cannot be exported.
+    #[error("traces cannot be set up")]
+    Telemetry(#[source] TelemetryError),
+}
+
+impl App {
+    /// Builds everything, and starts nothing: see [`crate::serve`]. Must be called inside a Tokio runtime.
+    pub fn build(config: Config, policy_source: PolicySource, deps: Deps) -> Result<Self, BuildError> {
+        let policy = load_policy(&config, &policy_source)?;
+        let addresses = AddressPolicy {
+            allow_loopback: deps.listens_on_loopback,
+            allow_private: config.gateway.allow_private_addresses,
+        };
+        let telemetry = Telemetry::new(&config, addresses).map_err(BuildError::Telemetry)?;
+        let clock = deps.clock;
+        let issuers = deps.issuers.unwrap_or_else(|| config.issuers());
+        let authenticator = match config.gateway.auth.mode {
+            AuthMode::None => None,
+            AuthMode::OAuth => {
+                let deps = AuthDeps { addresses, clock: Arc::clone(&clock) };
+                Some(Arc::new(Authenticator::new(issuers, deps).map_err(BuildError::Auth)?))
+            }
+        };
+        let probe = Probe { authenticator: authenticator.clone(), telemetry: telemetry.clone() };
+        let tools = builtin_tools(config.gateway.builtins, Arc::new(probe));
+        let endpoint = Endpoint::new(EndpointSettings {
+            server_name: config.gateway.mcp_server.name.clone(),
+            toolbox: Toolbox::new(tools).map_err(BuildError::Tools)?,
+            clock: Arc::clone(&clock),
+        });
+        Ok(Self(Arc::new(AppInner {
+            policy: ArcSwap::from_pointee(policy),
+            policy_source,
+            policy_problem: ArcSwapOption::empty(),
+            endpoint,
+            authenticator,
+            metrics: Metrics::default(),
+            telemetry,
+            clock,
+            body_budget: BodyBudget::default(),
+            places: Places::default(),
+            draining: AtomicBool::new(false),
+            config,
+        })))
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The policy in force at this moment; hold it for one decision, not longer than a request.
+    pub fn policy(&self) -> PolicyInForce {
+        PolicyInForce(self.0.policy.load_full())
+    }
+
+    /// Revision of the policy in force.
+    pub fn policy_revision(&self) -> String {
+        self.0.policy.load().revision.clone()
+    }
+
+    /// Where the policy comes from.
+    pub fn policy_source(&self) -> &PolicySource {
+        &self.0.policy_source
+    }
+
+    /// The tools that exist, before any filtering by caller.
+    pub fn catalog(&self) -> &Catalog {
+        self.0.endpoint.catalog()
+    }
+
+    /// What answers MCP requests.
+    pub fn mcp(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// What checks tokens. `None` only under `auth.mode: None`.
+    pub fn authenticator(&self) -> Option<&Authenticator> {
+        self.0.authenticator.as_deref()
+    }
+
+    /// Counters and histograms.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// What makes spans.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
+    }
+
+    /// Where the time comes from.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// What all bodies may take together.
+    pub fn body_budget(&self) -> &BodyBudget {
+        &self.0.body_budget
+    }
+
+    /// How many requests may be worked on.
+    pub fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// Whether the process has been told to stop.
+    pub fn draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with mounted files at this moment, one sentence each.
+    pub fn file_problems(&self) -> Vec<String> {
+        let mut problems = self.config().file_problems();
+        problems.extend(self.0.policy_problem.load().as_deref().cloned());
+        problems
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn put_policy_into_force(&self, policy: LoadedPolicy) {
+        self.metrics().policy_reloaded(true);
+        self.0.policy.store(Arc::new(policy));
+        self.0.policy_problem.store(None);
+    }
+
+    pub(crate) fn refuse_policy(&self, problem: &PolicyFileError) {
+        self.metrics().policy_reloaded(false);
+        self.0.policy_problem.store(Some(Arc::new(format!("policy file: {problem}"))));
+    }
+}
+
+/// A policy that stays as it is while it is held.
+pub struct PolicyInForce(Arc<LoadedPolicy>);
+
+impl std::ops::Deref for PolicyInForce {
+    type Target = Policy;
+
+    fn deref(&self) -> &Policy {
+        &self.0.policy
+    }
+}
+
+fn load_policy(config: &Config, source: &PolicySource) -> Result<LoadedPolicy, BuildError> {
+    let refused = |problem| BuildError::Policy { file: source.name(), problem };
+    let bytes = source.read().map_err(refused)?;
+    LoadedPolicy::compile(config, &bytes).map_err(refused)
+}

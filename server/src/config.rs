@@ -1,0 +1,119 @@
+//! Mounted files -> checked [`Config`]; nothing else reads a file, but [`crate::policy_file`], which reloads one.
+//!
+//! What is wrong with the structure stops the process before it listens, with the file and the field
+//! named. A CA file that is not there does not: its issuer stays without keys, the pod stays unready,
+//! and the report says which file is missing.
+
+mod ca_file;
+mod endpoint_url;
+mod semantics;
+
+use std::path::Path;
+
+use crds::{
+    gateway_config::{GatewayConfig, ParseError, Versioned},
+    revision::revision,
+};
+
+use crate::auth::IssuerSettings;
+pub use ca_file::CaFile;
+pub use endpoint_url::{EndpointUrl, Route};
+
+/// The configuration in force: read once at start, never changed afterwards.
+#[derive(Debug)]
+pub struct Config {
+    /// The document as the operator wrote it.
+    pub gateway: GatewayConfig,
+    /// Revision of the bytes that were read; the report repeats it.
+    pub revision: String,
+    /// What `publicUrl` says: path, origin, host and the URLs made from it.
+    pub endpoint: EndpointUrl,
+    /// The CA bundle of each issuer, in the order of `gateway.auth.issuers`.
+    pub issuer_cas: Vec<CaFile>,
+}
+
+/// Why the process does not start. One line that names the file and the field.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read at all.
+    #[error("{file}: cannot be read: {problem}")]
+    Unreadable {
+        /// Name of the file, as given on the command line.
+        file: String,
+        /// In the words of the system.
+        problem: std::io::ErrorKind,
+    },
+    /// Not the shape of a version that this build reads.
+    #[error("{file}: {problem}")]
+    Malformed {
+        /// Name of the file, as given on the command line.
+        file: String,
+        /// Names the field.
+        problem: ParseError,
+    },
+    /// The shape is right, the value cannot be served.
+    #[error("{file}: field `{field}`: {problem}")]
+    Field {
+        /// Name of the file, as given on the command line.
+        file: String,
+        /// Where: `auth.issuers[0].audiences`.
+        field: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file at `path`, and the CA files that it names.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let bytes = std::fs::read(path)
+            .map_err(|problem| ConfigError::Unreadable { file: file.clone(), problem: problem.kind() })?;
+        Self::parse(&file, &bytes)
+    }
+
+    /// Checks the content of the file called `file`, and reads the CA files that it names.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
+        let gateway = GatewayConfig::parse(bytes)
+            .map_err(|problem| ConfigError::Malformed { file: file.to_owned(), problem })?;
+        Self::check(gateway, revision(bytes)).map_err(|wrong| ConfigError::Field {
+            file: file.to_owned(),
+            field: wrong.field,
+            problem: wrong.problem,
+        })
+    }
+
+    /// Checks a document made in memory: `--dev` and tests.
+    pub fn from_document(gateway: GatewayConfig) -> Result<Self, ConfigError> {
+        let bytes = gateway.to_json();
+        Self::parse("configuration in memory", bytes.as_bytes())
+    }
+
+    fn check(gateway: GatewayConfig, revision: String) -> Result<Self, semantics::WrongField> {
+        let endpoint = EndpointUrl::parse(&gateway.public_url)
+            .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?;
+        semantics::check(&gateway)?;
+        let issuer_cas = gateway.auth.issuers.iter().map(CaFile::read).collect();
+        Ok(Self { gateway, revision, endpoint, issuer_cas })
+    }
+
+    /// The issuers as [`crate::auth`] wants them.
+    pub fn issuers(&self) -> Vec<IssuerSettings> {
+        let issuers = self.gateway.auth.issuers.iter().zip(&self.issuer_cas);
+        issuers.map(|(issuer, ca)| ca.settings(issuer)).collect()
+    }
+
+    /// What is wrong with mounted files, one sentence each.
+    pub fn file_problems(&self) -> Vec<String> {
+        let problems = self.issuer_cas.iter().enumerate();
+        problems
+            .filter_map(|(index, ca)| ca.problem().map(|problem| (index, problem)))
+            .map(|(index, problem)| format!("auth.issuers[{index}].caFile {problem}"))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! The CA bundle that an issuer's entry names.
+//!
+//! A missing or broken bundle never falls back to the system's: the issuer then has no keys.
+
+use std::path::Path;
+
+use crds::gateway_config::IssuerConfig;
+
+use crate::auth::{IssuerSettings, KeySource};
+
+/// The largest bundle that is read, in bytes: what a ConfigMap can hold.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What became of an issuer's CA file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaFile {
+    /// None is named: the system's roots count.
+    System,
+    /// The PEM bundle that was read.
+    Pem(Vec<u8>),
+    /// Named, but not usable; a phrase that says why, without the path.
+    Unusable(String),
+}
+
+impl CaFile {
+    /// Reads the file that `issuer` names, if it names one.
+    pub(super) fn read(issuer: &IssuerConfig) -> Self {
+        match &issuer.ca_file {
+            None => Self::System,
+            Some(path) => read(Path::new(path)).map_or_else(Self::Unusable, Self::Pem),
+        }
+    }
+
+    /// The issuer with this bundle.
+    pub(super) fn settings(&self, issuer: &IssuerConfig) -> IssuerSettings {
+        match self {
+            Self::System => IssuerSettings::from_config(issuer, None),
+            Self::Pem(pem) => IssuerSettings::from_config(issuer, Some(pem.clone())),
+            Self::Unusable(_) => {
+                IssuerSettings { keys: KeySource::Unavailable, ..IssuerSettings::from_config(issuer, None) }
+            }
+        }
+    }
+
+    /// Why it is not usable, if it is not.
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::System | Self::Pem(_) => None,
+            Self::Unusable(problem) => Some(problem),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let describe = |problem: std::io::Error| format!("cannot be read: {}", problem.kind());
+    if std::fs::metadata(path).map_err(describe)?.len() > MAX_BYTES {
+        return Err(format!("has more than {MAX_BYTES} bytes"));
+    }
+    let pem = std::fs::read(path).map_err(describe)?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        _ => Err("holds no PEM certificate".to_owned()),
+    }
+}

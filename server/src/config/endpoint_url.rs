@@ -1,0 +1,160 @@
+//! What `publicUrl` says: every route, the resource's name, and the URLs in challenges and metadata.
+//!
+//! Pure. Nothing here ever comes from a request's headers.
+
+use url::Url;
+
+const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// The path of the public health answer; an endpoint may not stand on it.
+const HEALTH_PATH: &str = "/health";
+
+/// The endpoint as clients know it.
+#[derive(Clone, Debug)]
+pub struct EndpointUrl {
+    resource: String,
+    path: String,
+    capabilities_path: String,
+    metadata_path: String,
+    metadata_url: String,
+    host: String,
+    origin: String,
+}
+
+/// What answers at a path of the public listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// MCP.
+    Endpoint,
+    /// The capabilities document.
+    Capabilities,
+    /// The RFC 9728 document.
+    Metadata,
+    /// The public health answer.
+    Health,
+    /// Nothing.
+    Unknown,
+}
+
+impl EndpointUrl {
+    /// Reads `publicUrl`; the error says what a right one looks like.
+    pub(super) fn parse(public_url: &str) -> Result<Self, String> {
+        let url = Url::parse(public_url).map_err(|problem| format!("is no URL: {problem}"))?;
+        let host = match (url.scheme(), url.host_str()) {
+            ("http" | "https", Some(host)) => host.to_owned(),
+            _ => return Err("must begin with `https://` or `http://` and a host".to_owned()),
+        };
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must have no query and no fragment".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must have no user name and no password".to_owned());
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        if path == HEALTH_PATH || path.starts_with("/.well-known") {
+            return Err(format!("must have another path: `{path}` is taken"));
+        }
+        let origin = url.origin().ascii_serialization();
+        let metadata_path = format!("{METADATA}{path}");
+        Ok(Self {
+            resource: public_url.to_owned(),
+            capabilities_path: format!("{path}/capabilities"),
+            metadata_url: format!("{origin}{metadata_path}"),
+            metadata_path,
+            path: if path.is_empty() { "/".to_owned() } else { path },
+            host,
+            origin,
+        })
+    }
+
+    /// `publicUrl` byte for byte: the OAuth `resource`.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The one path that takes MCP requests; `/` when `publicUrl` has no path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The URL of the RFC 9728 document, for challenges. Section 3.1 puts the well-known part before
+    /// the path.
+    pub fn metadata_url(&self) -> &str {
+        &self.metadata_url
+    }
+
+    /// Lower case, without a port; IPv6 in brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// `scheme://host[:port]`: the origin of pages that the endpoint itself would serve.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What answers at `path`. Exact, byte for byte: `//mcp`, `/MCP` and `/mcp/` are other paths.
+    pub fn route(&self, path: &str) -> Route {
+        match path {
+            HEALTH_PATH => Route::Health,
+            path if path == self.path => Route::Endpoint,
+            path if path == self.capabilities_path => Route::Capabilities,
+            path if path == self.metadata_path => Route::Metadata,
+            _ => Route::Unknown,
+        }
+    }
+
+    /// The path of a route; `None` for [`Route::Unknown`].
+    pub fn path_of(&self, route: Route) -> Option<&str> {
+        match route {
+            Route::Endpoint => Some(&self.path),
+            Route::Capabilities => Some(&self.capabilities_path),
+            Route::Metadata => Some(&self.metadata_path),
+            Route::Health => Some(HEALTH_PATH),
+            Route::Unknown => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_and_url_follows_from_the_public_url() {
+        let endpoint = EndpointUrl::parse("https://MCP.example.com:8443/team/mcp").unwrap();
+        assert_eq!(endpoint.resource(), "https://MCP.example.com:8443/team/mcp");
+        assert_eq!(endpoint.path(), "/team/mcp");
+        assert_eq!(endpoint.host(), "mcp.example.com");
+        assert_eq!(endpoint.capabilities_path, "/team/mcp/capabilities");
+        assert_eq!(
+            endpoint.metadata_url(),
+            "https://mcp.example.com:8443/.well-known/oauth-protected-resource/team/mcp"
+        );
+    }
+
+    #[test]
+    fn the_root_form_of_the_metadata_exists_only_without_a_path() {
+        for public_url in ["https://mcp.example.com", "https://mcp.example.com/"] {
+            let endpoint = EndpointUrl::parse(public_url).unwrap();
+            assert_eq!(endpoint.path(), "/");
+            assert_eq!(endpoint.capabilities_path, "/capabilities");
+            assert_eq!(endpoint.metadata_path, "/.well-known/oauth-protected-resource");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_an_endpoint_is_refused() {
+        for wrong in [
+            "mcp.example.com/mcp",
+            "ftp://mcp.example.com/mcp",
+            "https://mcp.example.com/mcp?x=1",
+            "https://mcp.example.com/mcp#top",
+            "https://user:word@mcp.example.com/mcp",
+            "https://mcp.example.com/health",
+            "https://mcp.example.com/.well-known/mcp",
+        ] {
+            assert!(EndpointUrl::parse(wrong).is_err(), "{wrong} was accepted");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the types cannot say: which values of a well-formed configuration can be served.
+//!
+//! Pure. The operator checks the same earlier; the process checks again, since it fails closed alone.
+
+use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig};
+use url::Url;
+
+/// A field whose value cannot be served.
+pub(super) struct WrongField {
+    /// Where: `auth.issuers[0].audiences`.
+    pub(super) field: String,
+    /// What is wrong, and what would be right.
+    pub(super) problem: String,
+}
+
+impl WrongField {
+    pub(super) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+}
+
+/// Checks everything but `publicUrl`, which [`super::EndpointUrl`] reads.
+pub(super) fn check(gateway: &GatewayConfig) -> Result<(), WrongField> {
+    hosts(&gateway.accepted_hosts)?;
+    origins(&gateway.allowed_origins)?;
+    auth(&gateway.auth)?;
+    if let Some(endpoint) = &gateway.observability.otlp_endpoint {
+        http_url("observability.otlpEndpoint", endpoint)?;
+    }
+    Ok(())
+}
+
+fn hosts(hosts: &[String]) -> Result<(), WrongField> {
+    for (index, host) in hosts.iter().enumerate() {
+        let parsed = Url::parse(&format!("http://{host}/"));
+        if !parsed.is_ok_and(|url| url.host_str() == Some(host) && url.port().is_none()) {
+            let problem = "must be a host name in lower case, without a port";
+            return Err(WrongField::new(format!("acceptedHosts[{index}]"), problem));
+        }
+    }
+    Ok(())
+}
+
+fn origins(origins: &[String]) -> Result<(), WrongField> {
+    for (index, origin) in origins.iter().enumerate() {
+        let parsed = Url::parse(origin);
+        if !parsed.is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
+            let problem = "must be an origin: `https://app.example.com`, in lower case, without a path";
+            return Err(WrongField::new(format!("allowedOrigins[{index}]"), problem));
+        }
+    }
+    Ok(())
+}
+
+fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
+    let open = auth.insecure_allow_unauthenticated;
+    match auth.mode {
+        AuthMode::OAuth if open => Err(WrongField::new(
+            "auth.insecureAllowUnauthenticated",
+            "must be false under `mode: OAuth`",
+        )),
+        AuthMode::OAuth if auth.issuers.is_empty() => {
+            Err(WrongField::new("auth.issuers", "must name at least one issuer under `mode: OAuth`"))
+        }
+        AuthMode::None if !open => Err(WrongField::new(
+            "auth.insecureAllowUnauthenticated",
+            "must be true under `mode: None`: serving without authentication takes both fields",
+        )),
+        AuthMode::None if !auth.issuers.is_empty() => {
+            Err(WrongField::new("auth.issuers", "must be empty under `mode: None`"))
+        }
+        AuthMode::OAuth | AuthMode::None => issuers(&auth.issuers),
+    }
+}
+
+fn issuers(issuers: &[IssuerConfig]) -> Result<(), WrongField> {
+    for (index, issuer) in issuers.iter().enumerate() {
+        let field = |name: &str| format!("auth.issuers[{index}].{name}");
+        if issuers[..index].iter().any(|earlier| earlier.issuer == issuer.issuer) {
+            return Err(WrongField::new(field("issuer"), "is named twice"));
+        }
+        if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
+            return Err(WrongField::new(field("audiences"), "must name at least one audience, none empty"));
+        }
+        keys_url(issuer, &field)?;
+    }
+    Ok(())
+}
+
+/// Where keys come from must be a URL; whether it is `https` is the HTTP client's rule (`net`), since
+/// loopback alone is exempt. Source: auth.md, section 3, point 3.
+fn keys_url(issuer: &IssuerConfig, field: &impl Fn(&str) -> String) -> Result<(), WrongField> {
+    match &issuer.jwks_uri {
+        Some(jwks_uri) => http_url(&field("jwksUri"), jwks_uri),
+        None => http_url(&field("issuer"), &issuer.issuer).map_err(|wrong| WrongField {
+            problem: format!("{}; an issuer that is no URL needs `jwksUri`", wrong.problem),
+            ..wrong
+        }),
+    }
+}
+
+fn http_url(field: &str, text: &str) -> Result<(), WrongField> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
+        _ => Err(WrongField::new(field, "must be an `https://` URL")),
+    }
+}

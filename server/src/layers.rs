@@ -1,0 +1,13 @@
+//! What stands before a handler and knows HTTP, not MCP. [`crate::router`] says in which order, and why.
+
+pub mod answer;
+pub mod authentication;
+pub mod body;
+pub mod catch_panic;
+pub mod correlation;
+pub mod host;
+pub mod in_flight;
+pub mod origin;
+pub mod request_limits;
+pub mod security_headers;
+pub mod trace;

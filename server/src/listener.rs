@@ -1,0 +1,88 @@
+//! Accepts connections and serves each within bounds: how many, how long, how large.
+//!
+//! `axum::serve` exposes none of these settings, and hyper applies no timeout unless it is told to, so
+//! the listener is built on hyper-util. hyper's own header timeout would also count the silence between
+//! two requests; [`activity`] tells the two apart.
+
+mod activity;
+mod connection;
+mod slots;
+
+use std::time::Duration;
+
+use axum::Router;
+use hyper::rt::Executor as _;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::metrics::Metrics;
+use connection::{Tasks, serve_connection};
+use slots::Slots;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In all. Default 8192: about 100 MiB while all are idle.
+    pub connections: usize,
+    /// From one address. Default 4096: generous, since an ingress is one address for all its clients.
+    pub connections_per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 8192, connections_per_address: 4096 }
+    }
+}
+
+/// After an error of `accept`, such as no free file descriptor: long enough that some may be freed,
+/// short enough to go unnoticed. Chosen.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// Serves `router` until `stop`, then lets calls in flight finish for at most `drain`. `metrics` count
+/// the connections, where somebody wants to know.
+///
+/// Returns how many connections were cut off at the deadline.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    metrics: Option<&Metrics>,
+    stop: CancellationToken,
+    drain: Duration,
+) -> usize {
+    let tasks = Tasks { tracker: TaskTracker::new(), cut_off: CancellationToken::new() };
+    let slots = Slots::new(limits);
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+            continue;
+        };
+        // A connection too many is closed at once; the listener lives.
+        let slot = match slots.take(address.ip()) {
+            Ok(slot) => slot,
+            Err(reason) => {
+                metrics.inspect(|metrics| metrics.refused(reason));
+                continue;
+            }
+        };
+        let opened = metrics.map(Metrics::connection_opened);
+        let served = serve_connection(stream, address, router.clone(), tasks.clone(), stop.clone());
+        tasks.execute(async move {
+            served.await;
+            drop((slot, opened));
+        });
+    }
+    // Closed before the drain: new connections go to another pod.
+    drop(listener);
+    let Tasks { tracker, cut_off } = tasks;
+    tracker.close();
+    let drained = tokio::time::timeout(drain, tracker.wait()).await;
+    let left = if drained.is_err() { tracker.len() } else { 0 };
+    cut_off.cancel();
+    tracker.wait().await;
+    left
+}

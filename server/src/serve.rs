@@ -1,0 +1,138 @@
+//! A whole server: two listeners, background tasks, and an end in order.
+//!
+//! The order of the end: unready, `Connection: close` and no new connections, calls finish, background
+//! tasks stop, the admin listener closes, telemetry is flushed. Every wait in it has a deadline.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin,
+    app::App,
+    listener::{self, Limits},
+    policy_file::{self, PolicySource},
+    router,
+};
+
+/// For calls in flight after the signal to stop. Chosen: the operator's grace period is derived from it.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// For probes and scrapes in flight after the drain.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// For the last spans.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Connections of the admin listener: a kubelet, an operator with two replicas, a few scrapers.
+const ADMIN_LIMITS: Limits = Limits { connections: 128, connections_per_address: 64 };
+
+/// Where a process listens. Bound before anything is served, so that a taken port is found out at start.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub public: TcpListener,
+    /// For the kubelet, the operator and the scraper.
+    pub admin: TcpListener,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// As given.
+        address: String,
+        /// In the words of the system.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Listeners {
+    /// Binds both. Port 0 takes a free one.
+    pub async fn bind(
+        public: impl ToSocketAddrs + ToString,
+        admin: impl ToSocketAddrs + ToString,
+    ) -> Result<Self, ServeError> {
+        Ok(Self { public: bind(public).await?, admin: bind(admin).await? })
+    }
+
+    /// Where clients connect, with the port that was taken.
+    pub fn public_address(&self) -> Result<SocketAddr, ServeError> {
+        let unknown = |source| ServeError::Bind { address: "the public address".to_owned(), source };
+        self.public.local_addr().map_err(unknown)
+    }
+
+    /// Where the operator connects, with the port that was taken.
+    pub fn admin_address(&self) -> Result<SocketAddr, ServeError> {
+        let unknown = |source| ServeError::Bind { address: "the admin address".to_owned(), source };
+        self.admin.local_addr().map_err(unknown)
+    }
+
+    /// Whether only this machine can reach the public listener.
+    pub fn on_loopback(&self) -> bool {
+        self.public.local_addr().is_ok_and(|address| address.ip().is_loopback())
+    }
+}
+
+async fn bind(address: impl ToSocketAddrs + ToString) -> Result<TcpListener, ServeError> {
+    let name = address.to_string();
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address: name, source })
+}
+
+/// Serves until `shutdown`, then drains; returns when everything that it started has ended.
+pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) -> Result<(), ServeError> {
+    let tasks = TaskTracker::new();
+    let background = CancellationToken::new();
+    start_background(&app, &tasks, &background);
+
+    let stop_public = CancellationToken::new();
+    let stop_admin = CancellationToken::new();
+    let public = async {
+        let router = router::public(app.clone());
+        let metrics = Some(app.metrics());
+        let stop = stop_public.clone();
+        let cut_off = listener::run(listeners.public, router, Limits::default(), metrics, stop, DRAIN).await;
+        if cut_off > 0 {
+            tracing::warn!("{cut_off} connections were not done within {} s", DRAIN.as_secs());
+        }
+        // Probes see `draining` until here.
+        stop_admin.cancel();
+    };
+    let router = admin::admin(app.clone());
+    let admin = listener::run(listeners.admin, router, ADMIN_LIMITS, None, stop_admin.clone(), ADMIN_DRAIN);
+    let signal = async {
+        shutdown.cancelled().await;
+        tracing::info!("stopping: calls in flight have {} s", DRAIN.as_secs());
+        app.start_draining();
+        stop_public.cancel();
+    };
+    tokio::join!(public, admin, signal);
+
+    background.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.telemetry().shutdown(FLUSH).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    if let Some(authenticator) = app.authenticator() {
+        authenticator.run(tasks, shutdown.clone());
+    }
+    if let PolicySource::File(path) = app.policy_source() {
+        tasks.spawn(policy_file::watch(app.clone(), path.clone(), shutdown.clone()));
+    }
+}
+
+/// The addresses in use, for the log line of the start.
+impl std::fmt::Display for Listeners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = |address: Result<SocketAddr, _>| address.map_or("?".to_owned(), |at| at.to_string());
+        write!(f, "{}, admin {}", name(self.public_address()), name(self.admin_address()))
+    }
+}

@@ -1,0 +1,188 @@
+//! From arguments to a running server: what `main` does, in its order.
+//!
+//! Arguments, configuration, logs, sockets, then everything else. Whatever is wrong with files is found
+//! before a socket is opened, and said in one line.
+
+mod dev_documents;
+
+use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use crds::gateway_config::{AuthMode, LogLevel};
+use secrecy::ExposeSecret as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, BuildError, Deps},
+    args::Args,
+    clock::{Clock as _, SystemClock},
+    config::{Config, ConfigError},
+    dev::{DevIssuer, DevIssuerError, client_configuration},
+    policy_file::PolicySource,
+    serve::{Listeners, ServeError, serve},
+    telemetry::{logs, panic_hook},
+};
+
+/// Why the process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What the configuration asks for cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Everyone who reaches the port could call.
+    #[error(
+        "`auth.mode: None` listens on loopback only: {0} is not; give --allow-unauthenticated-non-loopback to serve everyone who can reach it"
+    )]
+    Open(SocketAddr),
+    /// `--dev` beyond this machine.
+    #[error("--dev listens on loopback only: {0} is not")]
+    DevBeyondLoopback(SocketAddr),
+    /// The issuer of `--dev` cannot be made.
+    #[error("the development issuer cannot be made")]
+    DevIssuer(#[from] DevIssuerError),
+    /// A socket cannot be opened.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The system gives no signals.
+    #[error("signals cannot be received")]
+    Signals(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// 2 when the user's input is wrong and trying again is useless, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Build(_) | Self::Open(_) | Self::DevBeyondLoopback(_) => ExitCode::from(2),
+            Self::DevIssuer(_) | Self::Serve(_) | Self::Signals(_) => ExitCode::FAILURE,
+        }
+    }
+
+    /// The error and its causes in one line.
+    pub fn line(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |line, cause| format!("{line}: {cause}"))
+    }
+}
+
+/// Runs the process until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> Result<(), StartError> {
+    panic_hook::install();
+    let shutdown = shutdown_on_signal()?;
+    if args.dev { run_dev(&args, shutdown).await } else { run_pod(&args, shutdown).await }
+}
+
+async fn run_pod(args: &Args, shutdown: CancellationToken) -> Result<(), StartError> {
+    let config = Config::load(&args.config)?;
+    refuse_open(&config, args.listen(), args.allow_unauthenticated_non_loopback)?;
+    write_logs(&config, Box::new(std::io::stdout()));
+    let source = PolicySource::File(args.policy.clone());
+    let app = App::build(config, source, Deps::new(args.listen().ip().is_loopback()))?;
+    let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
+    announce(&listeners, &app);
+    Ok(serve(listeners, app, shutdown).await?)
+}
+
+async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartError> {
+    for address in [args.listen(), args.admin_listen()] {
+        if !address.ip().is_loopback() {
+            return Err(StartError::DevBeyondLoopback(address));
+        }
+    }
+    let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
+    let url = format!("http://{}/mcp", listeners.public_address()?);
+    let config = Config::from_document(dev_documents::configuration(&url))?;
+    // The terminal's output is for the token and the client's configuration.
+    write_logs(&config, Box::new(std::io::stderr()));
+    let issuer = DevIssuer::new()?;
+    let deps = Deps { issuers: Some(vec![issuer.settings(&url)]), ..Deps::new(true) };
+    let app = App::build(config, PolicySource::Fixed(dev_documents::policy()), deps)?;
+    let token = issuer.token(&url, SystemClock.now())?;
+    print(&format!(
+        "MCP endpoint  {url}\nAccess token  {}\n\nFor an MCP client:\n{}",
+        token.expose_secret(),
+        client_configuration(&url, &token)
+    ));
+    announce(&listeners, &app);
+    Ok(serve(listeners, app, shutdown).await?)
+}
+
+/// Running open beyond loopback takes a flag of its own. Source: auth.md, `refuse-open`.
+fn refuse_open(config: &Config, listen: SocketAddr, allowed: bool) -> Result<(), StartError> {
+    let open = config.gateway.auth.mode == AuthMode::None;
+    if open && !listen.ip().is_loopback() && !allowed { Err(StartError::Open(listen)) } else { Ok(()) }
+}
+
+fn write_logs(config: &Config, output: logs::Output) {
+    let gateway = &config.gateway;
+    let server = format!("{}/{}", gateway.mcp_server.namespace, gateway.mcp_server.name);
+    let level: LogLevel = gateway.observability.log_level;
+    let subscriber = logs::subscriber(level, server, output, Arc::new(SystemClock));
+    // Only a second call can fail, and then lines already go somewhere.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn announce(listeners: &Listeners, app: &App) {
+    if app.authenticator().is_none() {
+        tracing::warn!("authentication is off: everyone who reaches the port may call");
+    }
+    for problem in app.file_problems() {
+        tracing::error!("a mounted file cannot be used: {problem}");
+    }
+    let revision = &app.config().revision;
+    tracing::info!("serving configuration {revision} on {listeners}");
+}
+
+/// For a person at a terminal; nobody reads it in a pod.
+fn print(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(text.as_bytes());
+    let _ = output.flush();
+}
+
+fn shutdown_on_signal() -> Result<CancellationToken, StartError> {
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let stop = shutdown.clone();
+    #[expect(clippy::disallowed_methods, reason = "lives as long as the process; there is no tracker yet")]
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(shutdown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing;
+
+    fn open_on(listen: &str, allowed: bool) -> bool {
+        refuse_open(&testing::config(), listen.parse().unwrap(), allowed).is_ok()
+    }
+
+    #[test]
+    fn running_open_beyond_loopback_takes_the_flag() {
+        assert!(open_on("127.0.0.1:8080", false));
+        assert!(open_on("[::1]:8080", false));
+        assert!(!open_on("0.0.0.0:8080", false));
+        assert!(!open_on("192.0.2.1:8080", false));
+        assert!(open_on("0.0.0.0:8080", true));
+    }
+
+    #[tokio::test]
+    async fn dev_is_refused_beyond_loopback_before_a_socket_is_opened() {
+        for flag in ["--listen", "--admin-listen"] {
+            let args = <Args as clap::Parser>::parse_from(["mcp-server", "--dev", flag, "0.0.0.0:0"]);
+            let error = run_dev(&args, CancellationToken::new()).await.unwrap_err();
+            assert_eq!(error.line(), "--dev listens on loopback only: 0.0.0.0:0 is not");
+            assert_eq!(error.exit_code(), ExitCode::from(2));
+        }
+    }
+}

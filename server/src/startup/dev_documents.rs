@@ -1,0 +1,43 @@
+//! The configuration and the policy of `--dev`: made in memory, checked like any other.
+
+use crds::gateway_config::{
+    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, Builtins, CURRENT_VERSION, GatewayConfig,
+    GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability,
+};
+
+use crate::dev::DEV_ISSUER;
+
+/// Everything on, authentication included. `url` is where the process listens.
+pub(super) fn configuration(url: &str) -> GatewayConfig {
+    GatewayConfig {
+        version: CURRENT_VERSION,
+        mcp_server: McpServerRef { name: "dev".to_owned(), namespace: "dev".to_owned() },
+        public_url: url.to_owned(),
+        accepted_hosts: ["127.0.0.1", "[::1]", "localhost"].map(ToOwned::to_owned).into(),
+        allowed_origins: Vec::new(),
+        auth: AuthConfig {
+            mode: AuthMode::OAuth,
+            insecure_allow_unauthenticated: false,
+            issuers: vec![IssuerConfig {
+                issuer: DEV_ISSUER.to_owned(),
+                jwks_uri: None,
+                audiences: vec![url.to_owned()],
+                ca_file: None,
+            }],
+        },
+        builtins: Builtins { ping: true, echo: true, health_check: true },
+        observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
+        allow_private_addresses: false,
+    }
+}
+
+/// The built-ins' own rules, and any valid token for the rest.
+pub(super) fn policy() -> GatewayPolicy {
+    GatewayPolicy {
+        version: CURRENT_VERSION,
+        authorization: AuthorizationPolicy {
+            default: AuthorizationDefault::Authenticated,
+            rules: Vec::new(),
+        },
+    }
+}

@@ -1,0 +1,102 @@
+//! The lines that come out, byte for byte.
+
+use std::{io, time::Instant};
+
+use expect_test::{Expect, expect};
+use jiff::Timestamp;
+use tracing::{error_span, info, warn};
+
+use super::*;
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::constant(1_800_000_000, 123_000_000)
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`expect!` makes values")]
+fn check(write: impl FnOnce(), expected: Expect) {
+    let lines = Lines::default();
+    let output = Box::new(lines.clone());
+    let subscriber = subscriber(LogLevel::Info, "team-a/tools".to_owned(), output, Arc::new(Fixed));
+    tracing::subscriber::with_default(subscriber, write);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for line in text.lines() {
+        serde_json::from_str::<Value>(line).expect("each line is a JSON document");
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn a_line_has_the_closed_set_in_a_fixed_order() {
+    check(
+        || {
+            let request = error_span!("request", correlation_id = "c-1", trace_id = "t", span_id = "http");
+            let _entered = request.enter();
+            info!(
+                span_id = "mcp",
+                duration_ms = 1.5,
+                outcome = "success",
+                client_id = "app",
+                iss = "https://login.example.com",
+                sub = "0123",
+                tool = "ping",
+                "POST /mcp"
+            );
+        },
+        expect![[r#"
+            {"ts":"2027-01-15T08:00:00.123Z","level":"INFO","target":"server::telemetry::logs::tests","msg":"POST /mcp","correlation_id":"c-1","trace_id":"t","span_id":"mcp","server":"team-a/tools","tool":"ping","sub":"0123","iss":"https://login.example.com","client_id":"app","outcome":"success","duration_ms":1.5}
+        "#]],
+    );
+}
+
+#[test]
+fn a_field_of_another_name_becomes_part_of_the_message() {
+    check(
+        || warn!(issuer = "https://a", count = 3, gone = false, "no new keys"),
+        expect![[r#"
+            {"ts":"2027-01-15T08:00:00.123Z","level":"WARN","target":"server::telemetry::logs::tests","msg":"no new keys issuer=\"https://a\" count=3 gone=false","server":"team-a/tools"}
+        "#]],
+    );
+}
+
+#[test]
+fn a_line_break_in_a_value_breaks_no_line() {
+    check(
+        || info!(outcome = "a\nb", "one\r\ntwo"),
+        expect![[r#"
+            {"ts":"2027-01-15T08:00:00.123Z","level":"INFO","target":"server::telemetry::logs::tests","msg":"one\r\ntwo","server":"team-a/tools","outcome":"a\nb"}
+        "#]],
+    );
+}
+
+#[test]
+fn other_crates_only_warn_and_nothing_below_the_level_is_written() {
+    check(
+        || {
+            tracing::info!(target: "hyper::proto", "what it carries");
+            tracing::debug!("what was decided");
+        },
+        expect![[""]],
+    );
+}
