@@ -2,8 +2,8 @@
 //!
 //! A process cannot leave its group, and only we make this one, so it answers for certain which
 //! processes are ours: also those whose parent died before it could write them down. On
-//! version 1 each controller has its own tree; the components sit in one of them only
-//! ([`MEMBERS`]), because the kubelet refuses a node where its own processor and memory groups differ.
+//! version 1 each controller has its own tree; the kubelet wants our group in all of them, while
+//! the components sit in one only ([`MEMBERS`]): that is enough to find them.
 
 use std::{
     fs, io,

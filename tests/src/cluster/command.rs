@@ -1,6 +1,8 @@
 //! Runs a program to its end; a failure says what was run and what it printed.
 
 use std::{
+    ffi::OsStr,
+    iter::once,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -9,7 +11,7 @@ use anyhow::{Context, bail};
 
 /// Standard output of a program that succeeded.
 pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let shown = format!("{command:?}").replace('"', "");
+    let shown = shown(command);
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -19,6 +21,17 @@ pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
         bail!("`{shown}` failed ({}): {}", output.status, complaint.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// As one would type it: without the folder of the program, and without its environment.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words: Vec<_> = once(program)
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect();
+    words.join(" ")
 }
 
 /// Like [`output`], for programs that are run for their effect.
@@ -46,4 +59,21 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 
 fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{output, words};
+
+    #[test]
+    fn a_failure_says_what_was_run_and_what_it_printed() {
+        let error = output(words("/bin/ls /nonexistent").env("LC_ALL", "C"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("`ls /nonexistent` failed (exit status: 2): "),
+            "{error}"
+        );
+        assert!(error.ends_with("No such file or directory"), "{error}");
+    }
 }
