@@ -1,0 +1,156 @@
+//! `GatewayPolicy` with its globs compiled: what each tool needs.
+//!
+//! Compiled once per policy file, then only read. The first rule whose glob matches decides alone,
+//! then the built-ins' own rules, then the default. It never looks at who is asking.
+
+use crds::gateway_config::{
+    AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy,
+};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use super::{Catalog, builtin};
+
+/// What callers need for each tool, in force until the next policy file is read.
+#[derive(Debug)]
+pub struct Policy {
+    /// In the order of the file: the first match decides.
+    rules: Vec<Rule>,
+    /// Rules of enabled built-ins, asked after `rules`.
+    builtins: Vec<(&'static str, Requirement)>,
+    /// For whatever nothing above names.
+    default: Requirement,
+    /// Under [`AuthMode::None`] nobody has scopes, so nobody is asked for them.
+    pub(super) mode: AuthMode,
+}
+
+/// Why a policy file cannot be used. Names the field, never what else it holds.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PolicyError {
+    /// A glob with something other than a tool name's characters and `*`.
+    #[error(
+        "field `authorization.rules[{rule}].tools[{index}]`: use letters, digits, `_`, `.`, `-`, and `*` for any run of characters"
+    )]
+    Glob {
+        /// Position of the rule, from 0.
+        rule: usize,
+        /// Position of the glob in the rule, from 0.
+        index: usize,
+    },
+    /// A rule without a single glob: it could never match.
+    #[error("field `authorization.rules[{rule}].tools`: name at least one tool")]
+    NoTools {
+        /// Position of the rule, from 0.
+        rule: usize,
+    },
+    /// The globs of a rule are together too large to compile.
+    #[error("field `authorization.rules[{rule}].tools`: too many or too long globs")]
+    TooLarge {
+        /// Position of the rule, from 0.
+        rule: usize,
+    },
+}
+
+/// What a tool asks of its caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Requirement {
+    /// Nobody sees it.
+    Hidden,
+    /// A valid token with all of these scopes.
+    Scopes(Vec<String>),
+}
+
+#[derive(Debug)]
+struct Rule {
+    tools: GlobSet,
+    requirement: Requirement,
+}
+
+impl Policy {
+    /// Compiles a policy for the built-ins that are enabled.
+    pub fn compile(
+        policy: &GatewayPolicy,
+        builtins: &Builtins,
+        mode: AuthMode,
+    ) -> Result<Self, PolicyError> {
+        let rules = &policy.authorization.rules;
+        Ok(Self {
+            rules: rules
+                .iter()
+                .enumerate()
+                .map(|(index, rule)| compile_rule(index, rule))
+                .collect::<Result<_, _>>()?,
+            builtins: builtin::default_rules(*builtins)
+                .into_iter()
+                .map(|(name, scopes)| (name, Requirement::Scopes(scopes)))
+                .collect(),
+            default: match policy.authorization.default {
+                AuthorizationDefault::Deny => Requirement::Hidden,
+                AuthorizationDefault::Authenticated => Requirement::Scopes(Vec::new()),
+            },
+            mode,
+        })
+    }
+
+    /// Every scope that some visible tool needs: sorted, no duplicates. For `scopes_supported`.
+    pub fn scopes_supported(&self, catalog: &Catalog) -> Vec<String> {
+        if self.mode == AuthMode::None {
+            return Vec::new();
+        }
+        let mut scopes: Vec<String> = catalog
+            .names()
+            .filter_map(|tool| match self.requirement(tool) {
+                Requirement::Hidden => None,
+                Requirement::Scopes(scopes) => Some(scopes.iter().cloned()),
+            })
+            .flatten()
+            .collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
+    }
+
+    pub(super) fn requirement(&self, tool: &str) -> &Requirement {
+        if let Some(rule) = self.rules.iter().find(|rule| rule.tools.is_match(tool)) {
+            return &rule.requirement;
+        }
+        self.builtins
+            .iter()
+            .find(|(name, _)| *name == tool)
+            .map_or(&self.default, |(_, requirement)| requirement)
+    }
+}
+
+fn compile_rule(rule: usize, source: &AuthorizationRule) -> Result<Rule, PolicyError> {
+    if source.tools.is_empty() {
+        return Err(PolicyError::NoTools { rule });
+    }
+    let mut globs = GlobSetBuilder::new();
+    for (index, pattern) in source.tools.iter().enumerate() {
+        globs.add(glob(pattern).ok_or(PolicyError::Glob { rule, index })?);
+    }
+    Ok(Rule {
+        tools: globs.build().map_err(|_| PolicyError::TooLarge { rule })?,
+        requirement: Requirement::Scopes(source.scopes.clone()),
+    })
+}
+
+/// `*` alone is special here. What globset would also read as special (`?`, `[`, `{`, `\`) is no part
+/// of a tool's name and is refused, so a pattern can never match more than its author saw in it.
+fn glob(pattern: &str) -> Option<Glob> {
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'*');
+    if pattern.is_empty() || !pattern.bytes().all(allowed) {
+        return None;
+    }
+    // `**` means the same as `*` to us, and something about directories to globset.
+    let mut single = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        if !(character == '*' && single.ends_with('*')) {
+            single.push(character);
+        }
+    }
+    Glob::new(&single).ok()
+}
+
+#[cfg(test)]
+mod tests;

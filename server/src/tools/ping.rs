@@ -1,0 +1,57 @@
+//! Tool `ping`: shows that endpoint, token and policy let this caller through.
+
+use futures::future::{BoxFuture, FutureExt, ready};
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
+
+use super::{CallContext, Tool, ToolOutcome, schema};
+use crate::gateway::{PING, ToolDefinition};
+
+/// The tool; it holds nothing.
+pub(super) struct Ping;
+
+#[derive(Serialize)]
+struct Pong<'a> {
+    message: &'static str,
+    timestamp: String,
+    correlation_id: &'a str,
+    authenticated_user: &'a str,
+}
+
+impl Tool for Ping {
+    fn definition(&self) -> ToolDefinition {
+        ToolDefinition {
+            name: PING.to_owned(),
+            title: "Ping".to_owned(),
+            description: "Answers pong with the name of the caller: shows that the endpoint is \
+                          reachable and that the access token is accepted."
+                .to_owned(),
+            input_schema: json!({ "type": "object", "additionalProperties": false }),
+            output_schema: Some(json!({
+                "type": "object",
+                "properties": {
+                    "message": { "const": "pong" },
+                    "timestamp": schema::timestamp(),
+                    "correlation_id": schema::correlation_id(),
+                    "authenticated_user": {
+                        "type": "string",
+                        "description": "Subject of the access token"
+                    }
+                },
+                "required": ["message", "timestamp", "correlation_id", "authenticated_user"],
+                "additionalProperties": false
+            })),
+            annotations: schema::READ_ONLY,
+        }
+    }
+
+    fn call<'a>(&'a self, context: CallContext<'a>, _: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
+        let pong = Pong {
+            message: "pong",
+            timestamp: context.clock.now().to_string(),
+            correlation_id: context.correlation_id,
+            authenticated_user: context.principal.subject(),
+        };
+        ready(ToolOutcome::structured(&pong)).boxed()
+    }
+}
