@@ -24,6 +24,7 @@ pub mod cli;
 mod command;
 mod components;
 mod down;
+mod environment;
 mod images;
 pub mod ingress;
 mod kernel;

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use super::environment::variable;
+
 /// Standard output of a program that succeeded.
 pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
@@ -49,7 +51,7 @@ pub(super) fn words(line: &str) -> Command {
 
 /// Where a program lies: `PATH` first, then the folders that a user's `PATH` often lacks.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = variable("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin"].map(PathBuf::from);
     std::env::split_paths(&path)
         .chain(usual)

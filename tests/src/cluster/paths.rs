@@ -6,7 +6,6 @@
 //! mounts that without the right to execute and small, and containers live in it.
 
 use std::{
-    env,
     fs::{self, File},
     io::Write,
     os::unix::fs::OpenOptionsExt,
@@ -14,6 +13,8 @@ use std::{
 };
 
 use anyhow::Context;
+
+use super::environment::variable;
 
 /// One name for everything the machine can see: interface, control group, node.
 pub(super) const NAME: &str = "mcp-foundry";
@@ -49,9 +50,9 @@ pub(super) struct Paths {
 impl Paths {
     /// `$XDG_CACHE_HOME/mcp-foundry` (or `~/.cache/mcp-foundry`) and `/var/lib/mcp-foundry`.
     pub(super) fn standard() -> anyhow::Result<Self> {
-        let cache = match env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
+        let cache = match variable("XDG_CACHE_HOME") {
             Some(folder) => PathBuf::from(folder),
-            None => PathBuf::from(env::var_os("HOME").context(
+            None => PathBuf::from(variable("HOME").context(
                 "neither HOME nor XDG_CACHE_HOME is set, so there is no place for the built programs; set one of them",
             )?)
             .join(".cache"),

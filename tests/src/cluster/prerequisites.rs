@@ -5,7 +5,6 @@
 //! round it: a cluster that the user names.
 
 use std::{
-    env,
     io::{IsTerminal, Write, stderr, stdin},
     path::Path,
     process::{Command, Stdio},
@@ -16,6 +15,7 @@ use anyhow::{Context, bail, ensure};
 use super::{
     Level, Options,
     command::{find, output},
+    environment::variable,
 };
 
 /// How to do without a cluster of ours. Ends the sentences of this module.
@@ -166,7 +166,7 @@ fn exists(file: &str) -> bool {
 }
 
 fn may_install(list: &str, options: &Options) -> anyhow::Result<bool> {
-    if options.assume_yes || env::var("CI").is_ok_and(|value| value == "true") {
+    if options.assume_yes || variable("CI").is_some_and(|value| value == "true") {
         return Ok(true);
     }
     if !stdin().is_terminal() || !stderr().is_terminal() {

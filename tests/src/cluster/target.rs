@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::{
     Cluster, Level, Options,
     command::{find, output},
+    environment::variable,
     modules::{self, HELM, KUBERNETES, program},
     paths::Paths,
     prerequisites, without_ambient_settings,
@@ -124,7 +125,7 @@ impl Named {
     fn command(&self, program: &Path, context_flag: &str) -> Command {
         let mut command = without_ambient_settings(Command::new(program));
         // A cluster elsewhere may well be behind the user's proxy, and behind exceptions to it.
-        match std::env::var_os("NO_PROXY") {
+        match variable("NO_PROXY") {
             Some(exceptions) => command.env("NO_PROXY", exceptions),
             None => command.env_remove("NO_PROXY"),
         };
