@@ -33,3 +33,6 @@ pub use key_set::{KeySet, KeySetError, SkippedKeys};
 pub use principal::{Principal, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};
 pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeySource};
+
+#[cfg(test)]
+mod tests;

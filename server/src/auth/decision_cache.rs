@@ -51,7 +51,12 @@ pub(super) fn token_hash(token: &str) -> TokenHash {
 struct AtEndOfToken;
 
 impl Expiry<TokenHash, Arc<Decision>> for AtEndOfToken {
-    fn expire_after_create(&self, _: &TokenHash, decision: &Arc<Decision>, _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        _: &TokenHash,
+        decision: &Arc<Decision>,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(decision.lifetime)
     }
 
@@ -94,9 +99,15 @@ impl DecisionCache {
     pub(super) fn keep_only(&self, issuer: usize, key_set: Option<[u8; 32]>) {
         let is_void =
             |decision: &Decision| decision.issuer == issuer && Some(decision.key_set) != key_set;
-        let void = self.0.iter().filter(|(_, decision)| is_void(decision)).map(|(token, _)| *token);
+        let void = self
+            .0
+            .iter()
+            .filter(|(_, decision)| is_void(decision))
+            .map(|(token, _)| *token);
         // Collected first: the iterator must not meet its own removals.
-        void.collect::<Vec<_>>().iter().for_each(|token| self.remove(token));
+        for token in void.collect::<Vec<_>>() {
+            self.remove(&token);
+        }
     }
 
     /// How many decisions are remembered.

@@ -23,7 +23,12 @@ impl Principal {
         client_id: Option<Arc<str>>,
         scopes: ScopeSet,
     ) -> Self {
-        Self { issuer: issuer.into(), subject: subject.into(), client_id, scopes }
+        Self {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            client_id,
+            scopes,
+        }
     }
 
     /// Everyone, where authentication is switched off. Its issuer is empty, which no configured one can be.
@@ -86,6 +91,12 @@ impl ScopeSet {
 
 impl<'a> FromIterator<&'a str> for ScopeSet {
     fn from_iter<T: IntoIterator<Item = &'a str>>(scopes: T) -> Self {
-        Self(scopes.into_iter().filter(|scope| !scope.is_empty()).map(Into::into).collect())
+        Self(
+            scopes
+                .into_iter()
+                .filter(|scope| !scope.is_empty())
+                .map(Into::into)
+                .collect(),
+        )
     }
 }

@@ -38,6 +38,8 @@ pub enum KeySource {
     },
     /// Known from the start and for ever: the in-process issuer of `--dev`.
     Static(KeySet),
+    /// From nowhere: the `caFile` of the issuer cannot be used. Its tokens cannot be checked, and it is not ready.
+    Unavailable,
 }
 
 /// What the authenticator needs beside its issuers.
@@ -68,13 +70,17 @@ pub enum AuthSetupError {
         index: usize,
     },
     /// No audience, or an empty one.
-    #[error("`auth.issuers[{index}].audiences` must hold at least one value, and none that is empty")]
+    #[error(
+        "`auth.issuers[{index}].audiences` must hold at least one value, and none that is empty"
+    )]
     NoAudience {
         /// Position in the list.
         index: usize,
     },
     /// The issuer is not an https URL, and there is no `jwksUri`.
-    #[error("`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`")]
+    #[error(
+        "`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`"
+    )]
     IssuerUrl {
         /// Position in the list.
         index: usize,
@@ -100,10 +106,17 @@ impl IssuerSettings {
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
         let keys = match &config.jwks_uri {
-            Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
+            Some(uri) => KeySource::JwksUri {
+                uri: uri.clone(),
+                ca_pem,
+            },
             None => KeySource::Discovery { ca_pem },
         };
-        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
+        Self {
+            issuer: config.issuer.clone(),
+            audiences: config.audiences.clone(),
+            keys,
+        }
     }
 }
 
@@ -112,10 +125,13 @@ pub(super) fn check(issuers: &[IssuerSettings]) -> Result<(), AuthSetupError> {
     if issuers.is_empty() {
         return Err(AuthSetupError::NoIssuer);
     }
-    issuers.iter().enumerate().try_for_each(|(index, settings)| {
-        let earlier = &issuers[..index];
-        check_one(index, settings, earlier)
-    })
+    issuers
+        .iter()
+        .enumerate()
+        .try_for_each(|(index, settings)| {
+            let earlier = &issuers[..index];
+            check_one(index, settings, earlier)
+        })
 }
 
 fn check_one(
@@ -136,7 +152,12 @@ fn check_one(
         KeySource::Discovery { .. } if !fetch::is_fetchable(&settings.issuer) => {
             Err(AuthSetupError::IssuerUrl { index })
         }
-        KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => Err(AuthSetupError::JwksUri { index }),
-        KeySource::Discovery { .. } | KeySource::JwksUri { .. } | KeySource::Static(_) => Ok(()),
+        KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => {
+            Err(AuthSetupError::JwksUri { index })
+        }
+        KeySource::Discovery { .. }
+        | KeySource::JwksUri { .. }
+        | KeySource::Static(_)
+        | KeySource::Unavailable => Ok(()),
     }
 }

@@ -3,7 +3,10 @@
 //! The library's claim checks are a second opinion only. Time is switched off in it because it reads the clock of
 //! the machine; our own rules run afterwards in [`super::claims`].
 
-use jsonwebtoken::{Validation, decode, errors::ErrorKind};
+use jsonwebtoken::{
+    Validation, decode,
+    errors::{Error, ErrorKind},
+};
 use serde::de::IgnoredAny;
 
 use super::{
@@ -12,7 +15,11 @@ use super::{
 };
 
 /// How the tokens of one issuer are validated: one algorithm, so that a key can never serve another family.
-pub(super) fn validation(algorithm: KeyAlgorithm, issuer: &str, audiences: &[String]) -> Validation {
+pub(super) fn validation(
+    algorithm: KeyAlgorithm,
+    issuer: &str,
+    audiences: &[String],
+) -> Validation {
     let mut validation = Validation::new(algorithm.as_jwt());
     validation.set_issuer(&[issuer]);
     validation.set_audience(audiences);
@@ -32,7 +39,7 @@ pub(super) fn verify(
     validation: &Validation,
 ) -> Result<SecondOpinion, InvalidToken> {
     let opinions = keys.iter().filter_map(|key| {
-        match decode::<IgnoredAny>(token, &key.decoding_key, validation).map_err(|error| error.into_kind()) {
+        match decode::<IgnoredAny>(token, &key.decoding_key, validation).map_err(Error::into_kind) {
             Ok(_) => Some(SecondOpinion::Agrees),
             Err(
                 ErrorKind::MissingRequiredClaim(_)

@@ -1,0 +1,12 @@
+//! The whole of `auth` behind its door, with real RS256 and ES256 keys, an injected clock, and an issuer on
+//! loopback that can misbehave.
+
+mod cache;
+mod flood;
+mod issuer_server;
+mod key_fetching;
+mod key_sets;
+mod keys;
+mod matrix;
+mod refresh;
+mod support;
