@@ -145,6 +145,11 @@ impl Cluster {
     }
 }
 
+/// Where everything is that is slow to make and never wrong: outside the clone, and it survives [`down`].
+pub fn cache_root() -> anyhow::Result<PathBuf> {
+    Ok(Paths::standard()?.cache)
+}
+
 /// A user's environment must not change which cluster is used, nor how it is reached.
 fn without_ambient_settings(mut command: Command) -> Command {
     for name in [

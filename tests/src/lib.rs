@@ -4,4 +4,10 @@
 //! crate do not compile them a second time: what needs them lives in `it/` and `cluster/`.
 
 pub mod cluster;
+pub mod command;
+pub mod demo;
+pub mod images;
+pub mod install;
 pub mod issuer;
+pub mod mcp_client;
+pub mod verify;

@@ -1,0 +1,167 @@
+//! The product's images, from its own Dockerfiles: cargo runs once outside, buildah puts the stages together.
+//!
+//! ```text
+//! cargo build --release ─► program ─┐
+//!                                   ├─ hash = tag ─► buildah (operator|server)/Dockerfile ─► archive in the cache
+//! Debian packages ─────────► base ──┘
+//! ```
+//!
+//! The tag is a hash of everything that goes in, so the same tag is the same image, and an unchanged one is
+//! not built again. There is no tag that moves.
+
+mod base;
+mod program;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    cluster::{
+        Options, cache_root,
+        prerequisites::{Need, ensure_packages},
+    },
+    command::{repository, run},
+};
+
+/// Archives of one image that are kept. Chosen: a person who goes back and forth between two branches builds neither again.
+const KEPT: usize = 6;
+
+const NEEDS: [Need; 2] = [
+    Need { files: &["buildah"], package: "buildah" },
+    Need { files: &["dpkg"], package: "dpkg" },
+];
+
+/// An image in a file.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Without the tag.
+    pub repository: String,
+    /// Hash of what is in it.
+    pub tag: String,
+    /// OCI archive, to be loaded by [`crate::cluster::Cluster::load_image`].
+    pub archive: PathBuf,
+    /// Size of the program in it, in bytes.
+    pub program_bytes: u64,
+}
+
+impl Image {
+    /// As a pod names it.
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
+
+    /// Size of the archive, in bytes. Its layers are not compressed.
+    pub fn archive_bytes(&self) -> u64 {
+        self.archive.metadata().map_or(0, |metadata| metadata.len())
+    }
+}
+
+/// Both images.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// `mcp-operator`.
+    pub operator: Image,
+    /// `mcp-server`.
+    pub server: Image,
+}
+
+/// Builds what is not in the cache.
+pub fn ensure(options: &Options) -> Result<Images> {
+    ensure_packages(&NEEDS, options)?;
+    let cache = cache_root()?.join("images");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
+    let base = base::ensure(&cache)?;
+    Ok(Images {
+        operator: image(&cache, &base, "operator", "mcp-operator")?,
+        server: image(&cache, &base, "server", "mcp-server")?,
+    })
+}
+
+fn image(cache: &Path, base: &base::Base, package: &str, name: &str) -> Result<Image> {
+    let program = program::build(package, name)?;
+    let dockerfile = repository().join(package).join("Dockerfile");
+    let tag = tag(&program, &dockerfile, &base.key)?;
+    let image = Image {
+        repository: format!("localhost/mcp-foundry/{name}"),
+        archive: cache.join(format!("{name}-{tag}.tar")),
+        program_bytes: program.metadata().map_or(0, |metadata| metadata.len()),
+        tag,
+    };
+    if !image.archive.exists() {
+        assemble(cache, base, &program, name, &dockerfile, &image).with_context(|| format!("cannot build the image {name}"))?;
+        forget_old(cache, name);
+    }
+    Ok(image)
+}
+
+/// Everything that decides what comes out.
+fn tag(program: &Path, dockerfile: &Path, base_key: &str) -> Result<String> {
+    let mut hash = Sha256::new();
+    for file in [program, dockerfile] {
+        let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        hash.update(content.len().to_le_bytes());
+        hash.update(content);
+    }
+    hash.update(base_key);
+    Ok(format!("{:x}", hash.finalize())[..16].to_owned())
+}
+
+fn assemble(
+    cache: &Path,
+    base: &base::Base,
+    program: &Path,
+    name: &str,
+    dockerfile: &Path,
+    image: &Image,
+) -> Result<()> {
+    let work = tempfile::Builder::new().prefix("build-").tempdir_in(cache).context("cannot make a folder to build in")?;
+    let folder = |part: &str| -> Result<PathBuf> {
+        let folder = work.path().join(part);
+        fs::create_dir(&folder)?;
+        Ok(folder)
+    };
+    let (builder, context) = (folder("builder")?, folder("context")?);
+    fs::copy(program, builder.join(name)).context("cannot copy the program")?;
+    let buildah = |arguments: &[&str]| {
+        let mut buildah = Command::new("buildah");
+        buildah.args(["--storage-driver", "vfs", "--root"]).arg(work.path().join("storage"));
+        buildah.arg("--runroot").arg(work.path().join("run")).args(arguments);
+        buildah
+    };
+    let architecture = base::architecture()?;
+    run(buildah(&["bud", "--quiet", "--isolation", "chroot", "--format", "oci", "--timestamp", "0"])
+        .arg(format!("--build-arg=TARGETARCH={architecture}"))
+        .arg(format!("--build-arg=BUILDPLATFORM=linux/{architecture}"))
+        .arg(format!("--build-context=builder={}", builder.display()))
+        .arg(format!("--build-context=base={}", base.folder.display()))
+        .arg("--file")
+        .arg(dockerfile)
+        .args(["--tag", &image.reference()])
+        .arg(context))?;
+    let unfinished = work.path().join("image.tar");
+    run(buildah(&["push", "--quiet", &image.reference()])
+        .arg(format!("oci-archive:{}:{}", unfinished.display(), image.reference())))?;
+    // The archive appears whole, or not at all.
+    fs::rename(&unfinished, &image.archive).with_context(|| format!("cannot write {}", image.archive.display()))
+}
+
+/// Keeps the cache from growing without end. A file that cannot be removed is tried again next time.
+fn forget_old(cache: &Path, name: &str) {
+    let mut archives: Vec<_> = fs::read_dir(cache)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}-")))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    archives.sort();
+    for (_, archive) in archives.iter().rev().skip(KEPT) {
+        let _ = fs::remove_file(archive);
+    }
+}

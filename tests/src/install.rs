@@ -1,0 +1,44 @@
+//! Installs the operator from the product's chart, as a user does; for the demo and the end-to-end tests.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    cluster::Cluster,
+    command::{output, repository, run},
+    images::Images,
+};
+
+/// Where the operator runs.
+pub const NAMESPACE: &str = "mcp-system";
+
+/// Name of the release, and with it of the operator's Deployment.
+pub const RELEASE: &str = "mcp-operator";
+
+/// Installs or upgrades the chart with these images, and waits until the operators are ready.
+pub fn install(cluster: &Cluster, images: &Images) -> Result<()> {
+    for image in [&images.operator, &images.server] {
+        cluster.load_image(&image.archive)?;
+    }
+    run(&mut upgrade(cluster, images)).context("cannot install the chart")
+}
+
+/// `helm upgrade --install` with the values that a user must give; add `--set` for more.
+pub fn upgrade(cluster: &Cluster, images: &Images) -> Command {
+    let mut helm = cluster.helm();
+    helm.args(["upgrade", "--install", RELEASE])
+        .arg(repository().join("charts").join("mcp-operator"))
+        .args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"])
+        .args(["--set", &format!("image.repository={}", images.operator.repository)])
+        .args(["--set-string", &format!("image.tag={}", images.operator.tag)])
+        .args(["--set", &format!("server.image={}", images.server.reference())]);
+    helm
+}
+
+/// What the operators say about themselves, for a failure's message.
+pub fn operator_logs(cluster: &Cluster) -> String {
+    let mut kubectl = cluster.kubectl();
+    kubectl.args(["--namespace", NAMESPACE, "logs", "--tail=30", "--prefix", "--selector=app.kubernetes.io/name=mcp-operator"]);
+    output(&mut kubectl).unwrap_or_else(|problem| format!("{problem:#}"))
+}
