@@ -26,7 +26,8 @@ use crate::{
     telemetry::HttpSpan,
 };
 
-const ALLOWED: &str = "GET, POST, DELETE, OPTIONS";
+/// What is served there today; GET and DELETE are refused by [`crate::mcp`].
+const ALLOWED: &str = "POST, OPTIONS";
 
 /// The MCP endpoint: every method, since what a method means there is for [`crate::mcp`] to say.
 pub(crate) async fn mcp(

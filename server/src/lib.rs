@@ -47,6 +47,8 @@ pub mod router;
 mod serve;
 pub mod startup;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod tools;
 
 pub use app::{App, BuildError, Deps};

@@ -3,10 +3,10 @@
 //! Labels come from closed sets alone: methods, existing tools, outcomes, reasons, configured issuers.
 //! Never a subject, never what a caller typed. Nothing is shown that was not measured.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -33,11 +33,23 @@ pub struct Metrics {
     policy_reloads: Family<ReloadLabels, Counter>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct RequestLabels {
     method: &'static str,
+    /// Only of a tool that exists.
     tool: Option<Arc<str>>,
     outcome: &'static str,
+}
+
+/// By hand, since a request without a tool has no such label, rather than an empty one.
+impl EncodeLabelSet for RequestLabels {
+    fn encode(&self, encoder: &mut LabelSetEncoder) -> Result<(), fmt::Error> {
+        ("method", self.method).encode(encoder.encode_label())?;
+        if let Some(tool) = &self.tool {
+            ("tool", &**tool).encode(encoder.encode_label())?;
+        }
+        ("outcome", self.outcome).encode(encoder.encode_label())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -206,6 +218,9 @@ mod tests {
         assert!(text.contains(&format!("mcp_server_requests_total{labels} 1\n")), "{text}");
         assert!(text.contains("mcp_server_operation_duration_seconds_bucket{le=\"0.02\""), "{text}");
         assert!(!text.contains("never-a-label"), "{text}");
+        metrics.request_ended(&record(None, CallOutcome::Accepted), Duration::ZERO);
+        let labels = r#"{method="tools/call",outcome="accepted"}"#;
+        assert!(metrics.encode(None).contains(&format!("mcp_server_requests_total{labels} 1\n")));
     }
 
     #[test]

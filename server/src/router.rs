@@ -57,3 +57,6 @@ pub fn public(app: App) -> Router {
         .layer(from_fn(correlation))
         .with_state(app)
 }
+
+#[cfg(test)]
+mod tests;

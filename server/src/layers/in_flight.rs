@@ -38,7 +38,8 @@ pub async fn in_flight(State(app): State<App>, request: Request, next: Next) -> 
 
 #[cfg(test)]
 impl Places {
-    pub(crate) fn of(places: usize) -> Self {
-        Self(Arc::new(Semaphore::new(places)))
+    /// All of them, so that the next request finds none.
+    pub(crate) fn take_all(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.0.try_acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).unwrap()
     }
 }

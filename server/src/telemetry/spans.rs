@@ -194,3 +194,6 @@ impl Extractor for MetaExtractor<'_> {
         vec!["traceparent", "tracestate"]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! A whole [`App`] for unit tests of layers and routes: the development issuer, no socket, no file.
+
+use axum::{Router, body::Body};
+use crds::gateway_config::{
+    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, CURRENT_VERSION,
+    GatewayPolicy, IssuerConfig,
+};
+use http::{HeaderMap, Request, StatusCode, header::HOST};
+use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::{
+    app::{App, Deps},
+    auth::IssuerSettings,
+    clock::{Clock as _, SystemClock},
+    config::{Config, testing::document},
+    dev::{DEV_ISSUER, DevIssuer},
+    policy_file::PolicySource,
+};
+
+/// An endpoint at `https://mcp.example.com/mcp` whose `echo` needs a scope that no token has.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) token: String,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl TestApp {
+    /// Must be called inside a Tokio runtime.
+    pub(crate) fn new() -> Self {
+        let issuer = DevIssuer::new().unwrap();
+        let resource = "https://mcp.example.com/mcp";
+        let token = issuer.token(resource, SystemClock.now()).unwrap().expose_secret().to_owned();
+        Self { app: app(vec![issuer.settings(resource)]), token }
+    }
+}
+
+/// The same endpoint with other issuers.
+pub(crate) fn app(issuers: Vec<IssuerSettings>) -> App {
+    let mut gateway = document();
+    gateway.auth = AuthConfig {
+        mode: AuthMode::OAuth,
+        insecure_allow_unauthenticated: false,
+        issuers: vec![IssuerConfig {
+            issuer: DEV_ISSUER.to_owned(),
+            jwks_uri: None,
+            audiences: vec![gateway.public_url.clone()],
+            ca_file: None,
+        }],
+    };
+    let policy = GatewayPolicy {
+        version: CURRENT_VERSION,
+        authorization: AuthorizationPolicy {
+            default: AuthorizationDefault::Deny,
+            rules: vec![AuthorizationRule {
+                tools: vec!["echo".to_owned()],
+                scopes: vec!["special:one".to_owned(), "special:two".to_owned()],
+            }],
+        },
+    };
+    let deps = Deps { issuers: Some(issuers), ..Deps::new(true) };
+    App::build(Config::from_document(gateway).unwrap(), PolicySource::Fixed(policy), deps).unwrap()
+}
+
+/// A request to the public host, without a body.
+pub(crate) fn request(method: &str, path: &str) -> Request<Body> {
+    Request::builder().method(method).uri(path).header(HOST, "mcp.example.com").body(Body::empty()).unwrap()
+}
+
+/// Sends one request through a router.
+pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer { status: parts.status, headers: parts.headers, body }
+}
