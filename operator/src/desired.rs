@@ -13,6 +13,9 @@ mod policy;
 mod service;
 mod service_account;
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Service, ServiceAccount},

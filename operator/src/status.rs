@@ -1,18 +1,45 @@
 //! Outcome of a run + what was observed -> `McpServerStatus`.
 //!
 //! Pure: same world, same bytes; `now` is used for `lastTransitionTime` of what flipped, and for
-//! nothing else. Never a guess: what nobody has seen is `Unknown` or `False`.
+//! nothing else. Never a guess: what nobody has seen is `Unknown` or `False`. Status is no input, but
+//! for the transition times of the one that stands.
 
-use crds::{McpServer, conditions::Reason, mcp_server::McpServerStatus};
+mod challenge;
+mod change;
+mod concern;
+mod gateways;
+mod held;
+mod progress;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+use crds::{
+    McpServer,
+    conditions::{ConditionStatus, ConditionType, Observation, Reason, set_condition},
+    mcp_server::{McpServerStatus, ToolsStatus},
+};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{Resource, ResourceExt};
 
-use crate::{observed::Observed, validate::{Invalid, ValidServer}};
+use crate::{
+    desired::{annotation, selector_text},
+    observed::Observed,
+    validate::{Invalid, ValidServer},
+};
+
+pub use change::{Change, PROGRESS_INTERVAL, change};
+pub use workload::children_match;
+
+use concern::Concern;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Every object was sent, or was as desired already.
-    Applied(Applied),
+    Applied(Box<Applied>),
     /// The spec cannot be run; nothing was changed.
     Rejected(Vec<Invalid>),
     /// The world refused.
@@ -39,28 +66,100 @@ pub struct Failed {
     pub retry: bool,
 }
 
+/// What a run has found out: everything that status says but times and what the object itself holds.
+struct Findings {
+    /// Each concern with its condition, in the order of status; `Ready` and kin are derived.
+    concerns: Vec<(ConditionType, Concern)>,
+    /// Why the endpoint is not ready, or `None`: it is.
+    not_ready: Option<Concern>,
+    /// What is less than it should be while the endpoint serves.
+    degraded: Option<Concern>,
+    /// Whether the operator is at work, or the cluster for it.
+    at_work: bool,
+    /// Message of `Ready=True`.
+    ready_message: String,
+    url: Option<String>,
+    replicas_summary: Option<String>,
+    config_revision: Option<String>,
+    policy_revision: Option<String>,
+    eras: Option<String>,
+    tools: Option<ToolsStatus>,
+}
+
 /// What is to be written.
-pub fn status(_mcp_server: &McpServer, _outcome: &Outcome, _observed: &Observed, _now: Timestamp) -> McpServerStatus {
-    McpServerStatus::default()
+pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, now: Timestamp) -> McpServerStatus {
+    let findings = match outcome {
+        Outcome::Applied(applied) => progress::findings(&applied.valid, observed),
+        Outcome::Rejected(invalid) => held::rejected(mcp_server, invalid, observed),
+        Outcome::Failed(failed) => held::failed(mcp_server, failed, observed),
+    };
+    let generation = mcp_server.meta().generation.unwrap_or_default();
+    let standing = mcp_server.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    McpServerStatus {
+        conditions: conditions(observations(&findings), standing, generation, now),
+        observed_generation: Some(generation),
+        replicas: Some(observed.deployment.as_ref().map_or(0, |deployment| deployment.replicas)),
+        selector: Some(selector_text(&mcp_server.name_any())),
+        replicas_summary: findings.replicas_summary,
+        url: findings.url,
+        eras: findings.eras,
+        tools: findings.tools,
+        config_revision: findings.config_revision,
+        policy_revision: findings.policy_revision,
+        last_handled_reconcile_at: handled(mcp_server),
+    }
 }
 
-/// How much a new status differs from the one that stands: decides when it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Not at all: nothing is written.
-    Nothing,
-    /// Only how far a rollout has come (counts, messages, concerns on the way to `Ready`). Written with the next
-    /// transition, or after [`PROGRESS_INTERVAL`]: requeue after it. Keeps a transition at two writes.
-    Progress,
-    /// Somebody may be waiting for it: written at once.
-    Transition,
+/// The annotation by which a user forces a run. Cut to what the schema takes: a longer value must not make every
+/// write of status fail.
+fn handled(mcp_server: &McpServer) -> Option<String> {
+    let asked = mcp_server.annotations().get(annotation::RECONCILE_AT)?;
+    Some(asked.chars().take(128).collect())
 }
 
-/// How long progress may stay unwritten. Chosen: a person who watches sees movement, and a start that takes a few
-/// seconds costs two writes, not ten.
-pub const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+/// `Ready` first, as people read it; then the concerns, then what kstatus reads.
+fn observations(findings: &Findings) -> Vec<Observation> {
+    let Findings { concerns, not_ready, degraded, .. } = findings;
+    let ready = match not_ready {
+        None => Concern::good(Reason::Verified, findings.ready_message.clone()),
+        Some(concern) => Concern { status: ConditionStatus::False, ..concern.clone() },
+    };
+    let stuck = not_ready.as_ref().filter(|concern| concern.stuck);
+    let working = not_ready.as_ref().filter(|concern| findings.at_work && !concern.stuck);
+    let mut all = vec![ready.observation(ConditionType::Ready)];
+    all.extend(concerns.iter().map(|(type_, concern)| concern.observation(*type_)));
+    all.push(trouble(ConditionType::Degraded, degraded.as_ref(), "nothing that serves is less than it should be"));
+    all.push(trouble(ConditionType::Reconciling, working, "nothing is under way"));
+    all.push(trouble(ConditionType::Stalled, stuck, "nothing waits for a person"));
+    all
+}
 
-/// Compares the status that stands with the new one.
-pub fn change(_standing: Option<&McpServerStatus>, _next: &McpServerStatus) -> Change {
-    Change::Transition
+/// A condition that speaks of trouble: `True` is bad.
+fn trouble(type_: ConditionType, concern: Option<&Concern>, otherwise: &str) -> Observation {
+    match concern {
+        Some(concern) => Concern { status: ConditionStatus::True, ..concern.clone() }.observation(type_),
+        None => Observation {
+            type_,
+            status: ConditionStatus::False,
+            reason: Reason::AsExpected,
+            message: otherwise.to_owned(),
+        },
+    }
+}
+
+/// In the order of `observations`, whatever order stands; of the standing ones only transition times are taken.
+fn conditions(
+    observations: Vec<Observation>,
+    standing: &[Condition],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    // Kubernetes keeps seconds: what is written must be what is read back.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let mut conditions = Vec::new();
+    for observation in observations {
+        conditions.extend(standing.iter().find(|condition| condition.type_ == observation.type_.as_str()).cloned());
+        set_condition(&mut conditions, observation, generation, now);
+    }
+    conditions
 }

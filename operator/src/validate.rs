@@ -93,13 +93,13 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
     keep(&mut invalid, auth::mode(&spec.auth));
     keep(&mut invalid, auth::issuers(&spec.auth));
     let traffic = keep(&mut invalid, traffic::traffic(spec, settings));
-    let image = image::image(spec, observed.deployment.as_ref(), settings);
     let (Some(endpoint), Some(issuer_cas), Some(traffic), true) = (endpoint, issuer_cas, traffic, invalid.is_empty())
     else {
         return Err(invalid);
     };
     let config = files::config(spec, &identity, &endpoint, &issuer_cas, settings);
     let policy = files::policy(&spec.authorization);
+    let image = image::image(&config, &spec.pod, observed.deployment.as_ref(), settings);
     let valid = ValidServer {
         replicas: spec.replicas.max(0),
         config_revision: revision(config.to_json().as_bytes()),

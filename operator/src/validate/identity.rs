@@ -19,6 +19,13 @@ pub(super) fn identity(mcp_server: &McpServer) -> Checked<Identity> {
     Ok(Identity {
         name: mcp_server.meta().name.clone().ok_or_else(|| missing("metadata.name"))?,
         namespace: mcp_server.namespace().ok_or_else(|| missing("metadata.namespace"))?,
-        owner: mcp_server.controller_owner_ref(&()).ok_or_else(|| missing("metadata.uid"))?,
+        owner: owner(mcp_server).ok_or_else(|| missing("metadata.uid"))?,
     })
+}
+
+/// Blocking: a foreground deletion of the `McpServer` ends when its children are gone. Where the API server enforces
+/// permissions for this, the operator needs `update` on `mcpservers/finalizers`.
+fn owner(mcp_server: &McpServer) -> Option<OwnerReference> {
+    let owner = mcp_server.controller_owner_ref(&())?;
+    Some(OwnerReference { block_owner_deletion: Some(true), ..owner })
 }

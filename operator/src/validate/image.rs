@@ -1,12 +1,13 @@
 //! Which image the gateway runs, so that an upgrade of the operator restarts nothing by itself.
 //!
-//! The image in force is recorded on the Deployment together with a hash of the part of the spec that
-//! rolls pods. While that part stays, so does the image; when it changes, pods roll anyway and take the
-//! operator's current default along. Scaling, rules and `expose` are not in that part: they are in
-//! force without a restart, and must stay so after an upgrade.
+//! The image in force is recorded on the Deployment together with a hash of what rolls pods: the
+//! configuration, and `spec.pod`. While that stays, so does the image; when it changes, pods roll anyway and
+//! take the operator's current default along. Scaling, rules and `expose` are not in it: they are in force
+//! without a restart, and must stay so after an upgrade.
 
 use crds::{
-    mcp_server::{McpServerSpec, Pod},
+    gateway_config::{GatewayConfig, Versioned},
+    mcp_server::Pod,
     revision::revision,
 };
 use serde_json::json;
@@ -14,89 +15,90 @@ use serde_json::json;
 use super::{Image, OperatorSettings};
 use crate::observed::ObservedDeployment;
 
-pub(super) fn image(spec: &McpServerSpec, deployment: Option<&ObservedDeployment>, settings: &OperatorSettings) -> Image {
-    let chosen_for = rolling_part(spec);
+pub(super) fn image(
+    config: &GatewayConfig,
+    pod: &Pod,
+    deployment: Option<&ObservedDeployment>,
+    settings: &OperatorSettings,
+) -> Image {
+    let chosen_for = rolling_part(config, pod);
     let recorded = deployment.filter(|deployment| deployment.server_image_chosen_for.as_deref() == Some(&chosen_for));
     let recorded = recorded.and_then(|deployment| deployment.server_image.as_ref());
-    let reference = spec.pod.image.as_ref().or(recorded).unwrap_or(&settings.server_image).clone();
+    let reference = pod.image.as_ref().or(recorded).unwrap_or(&settings.server_image).clone();
     Image { reference, chosen_for }
 }
 
-/// Hash of what a change of rolls the pods.
-fn rolling_part(spec: &McpServerSpec) -> String {
-    // Destructured without `..`: a new field does not compile until somebody says on which side it is.
-    let McpServerSpec {
-        replicas: _,
-        public_url,
-        expose: _,
-        http,
-        auth,
-        authorization: _,
-        builtins,
-        pod,
-        observability,
-    } = spec;
+/// Hash of what rolls the pods when it changes.
+fn rolling_part(config: &GatewayConfig, pod: &Pod) -> String {
+    // Destructured without `..`: a new field does not compile until somebody says whether it rolls pods.
     let Pod { image, resources } = pod;
-    let part = json!([public_url, http, auth, builtins, image, resources, observability]);
+    let part = json!([config.to_json(), image, resources]);
     revision(part.to_string().as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validate::tests::{mcp_server, settings};
+    use crate::{
+        observed::Observed,
+        validate::{
+            tests::{mcp_server, settings},
+            validate,
+        },
+    };
+
+    const SPEC: &str = "{ auth: { issuers: [{ issuer: https://login }] } }";
+    const OLD: &str = "registry.example.com/server:old";
 
     #[test]
     fn the_first_image_is_the_operators_default() {
-        let spec = spec("auth: { issuers: [{ issuer: https://login }] }");
-        assert_eq!(image(&spec, None, &settings()).reference, settings().server_image);
+        assert_eq!(choose(SPEC, None), "registry.example.com/server:new");
     }
 
     #[test]
     fn an_upgrade_of_the_operator_keeps_the_image_in_force() {
-        let spec = spec("auth: { issuers: [{ issuer: https://login }] }");
-        let deployment = recorded(&spec, "registry.example.com/server:old");
-        assert_eq!(image(&spec, Some(&deployment), &upgraded()).reference, "registry.example.com/server:old");
+        assert_eq!(choose(SPEC, Some(deployment_of(SPEC))), OLD);
     }
 
     #[test]
     fn a_change_that_rolls_pods_anyway_takes_the_new_image_along() {
-        let before = spec("auth: { issuers: [{ issuer: https://login }] }");
-        let after = spec("auth: { issuers: [{ issuer: https://other }] }");
-        let deployment = recorded(&before, "registry.example.com/server:old");
-        assert_eq!(image(&after, Some(&deployment), &upgraded()).reference, upgraded().server_image);
+        for after in [
+            "{ auth: { issuers: [{ issuer: https://other }] } }",
+            "{ pod: { resources: { limits: { memory: 1Gi } } }, auth: { issuers: [{ issuer: https://login }] } }",
+        ] {
+            assert_eq!(choose(after, Some(deployment_of(SPEC))), "registry.example.com/server:new");
+        }
     }
 
     #[test]
     fn scaling_and_rules_do_not_move_the_image() {
-        let before = spec("auth: { issuers: [{ issuer: https://login }] }");
-        let after = spec("{ replicas: 5, authorization: { default: Authenticated }, auth: { issuers: [{ issuer: https://login }] } }");
-        let deployment = recorded(&before, "registry.example.com/server:old");
-        assert_eq!(image(&after, Some(&deployment), &upgraded()).reference, "registry.example.com/server:old");
+        let after =
+            "{ replicas: 5, authorization: { default: Authenticated }, auth: { issuers: [{ issuer: https://login }] } }";
+        assert_eq!(choose(after, Some(deployment_of(SPEC))), OLD);
     }
 
     #[test]
     fn the_image_of_the_spec_comes_first_and_its_removal_goes_to_the_default() {
-        let named = spec("{ pod: { image: own/image:1 }, auth: { issuers: [{ issuer: https://login }] } }");
-        assert_eq!(image(&named, None, &settings()).reference, "own/image:1");
-        let removed = spec("auth: { issuers: [{ issuer: https://login }] }");
-        let deployment = recorded(&named, "own/image:1");
-        assert_eq!(image(&removed, Some(&deployment), &settings()).reference, settings().server_image);
+        let named = "{ pod: { image: own/image:1 }, auth: { issuers: [{ issuer: https://login }] } }";
+        assert_eq!(choose(named, Some(deployment_of(SPEC))), "own/image:1");
+        assert_eq!(choose(SPEC, Some(deployment_of(named))), "registry.example.com/server:new");
     }
 
-    fn spec(yaml: &str) -> McpServerSpec {
-        mcp_server(yaml).spec
+    /// What an operator with a newer default image chooses.
+    fn choose(spec: &str, deployment: Option<ObservedDeployment>) -> String {
+        let upgraded = OperatorSettings { server_image: "registry.example.com/server:new".to_owned(), ..settings() };
+        let observed = Observed { deployment, ..Observed::default() };
+        validate(&mcp_server(spec), &observed, &upgraded).unwrap().image.reference
     }
 
-    fn recorded(spec: &McpServerSpec, reference: &str) -> ObservedDeployment {
+    /// The Deployment that an operator made whose default image was [`OLD`].
+    fn deployment_of(spec: &str) -> ObservedDeployment {
+        let before = OperatorSettings { server_image: OLD.to_owned(), ..settings() };
+        let image = validate(&mcp_server(spec), &Observed::default(), &before).unwrap().image;
         ObservedDeployment {
-            server_image: Some(reference.to_owned()),
-            server_image_chosen_for: Some(rolling_part(spec)),
+            server_image: Some(image.reference),
+            server_image_chosen_for: Some(image.chosen_for),
             ..ObservedDeployment::default()
         }
-    }
-
-    fn upgraded() -> OperatorSettings {
-        OperatorSettings { server_image: "registry.example.com/server:new".to_owned(), ..settings() }
     }
 }

@@ -25,3 +25,17 @@ pub(crate) fn settings() -> OperatorSettings {
         cluster_domain: "cluster.local".to_owned(),
     }
 }
+
+/// A certificate of nobody; its key was never kept.
+pub(crate) const CA: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBejCCASGgAwIBAgIUSRRfr+/myi8gK3FrWMF5h3kkajgwCgYIKoZIzj0EAwIw\n\
+EjEQMA4GA1UEAwwHdGVzdC1jYTAgFw0yNjExMjIxNjA5NDVaGA8yMTI2MTAyOTE2\n\
+MDk0NVowEjEQMA4GA1UEAwwHdGVzdC1jYTBZMBMGByqGSM49AgEGCCqGSM49AwEH\n\
+A0IABEGz5q9TUhhgyB2/JIjq2T5B2OHlKkIZ9mnDQzSJhLTGg9eSuYfMGD9pNO5K\n\
+O9LNyMcddmYLBK0cJEMI4mrdcVejUzBRMB0GA1UdDgQWBBTIk6P8lWkcrka6LWjh\n\
+BoAx2czpnDAfBgNVHSMEGDAWgBTIk6P8lWkcrka6LWjhBoAx2czpnDAPBgNVHRMB\n\
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCID90REd3YgrRfMqc3slkd18Fqtwf\n\
+zUY1AGOeNqcBwXC9AiAfxkwOmnCZxrwNzjawaWasnBqrV8fUcvzspW6m3ZhLjg==\n\
+-----END CERTIFICATE-----\n\
+";

@@ -1,0 +1,204 @@
+//! A fixture's whole object set as reviewable YAML, and what must hold for all of them.
+
+use std::collections::BTreeMap;
+
+use crds::McpServer;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Desired, desired};
+use crate::{
+    desired::annotation::DESIRED_HASH,
+    observed::{Observed, ReferencedConfigMap},
+    validate::{tests::settings, validate},
+};
+
+const MINIMAL: &str = include_str!("../../fixtures/minimal.yaml");
+const FULL: &str = include_str!("../../fixtures/full.yaml");
+const OPEN: &str = include_str!("../../fixtures/open.yaml");
+const IN_CLUSTER: &str = include_str!("../../fixtures/in-cluster.yaml");
+const ALL: [&str; 4] = [MINIMAL, FULL, OPEN, IN_CLUSTER];
+
+#[test]
+fn the_objects_of_the_smallest_exposed_endpoint() {
+    insta::assert_yaml_snapshot!("minimal", objects(MINIMAL));
+}
+
+#[test]
+fn the_objects_of_an_endpoint_with_every_field() {
+    insta::assert_yaml_snapshot!("full", objects(FULL));
+}
+
+#[test]
+fn the_objects_of_an_open_endpoint() {
+    insta::assert_yaml_snapshot!("open", objects(OPEN));
+}
+
+#[test]
+fn the_objects_of_an_endpoint_inside_the_cluster() {
+    insta::assert_yaml_snapshot!("in-cluster", objects(IN_CLUSTER));
+}
+
+/// Source: operator.md, `shuffled-build`.
+#[test]
+fn the_order_of_what_has_no_order_changes_no_byte() {
+    let wanted = serde_json::to_string(&objects(FULL)).unwrap();
+    for rotation in 0..50 {
+        let mut mcp_server = parse(FULL);
+        let spec = &mut mcp_server.spec;
+        spec.auth.issuers.rotate_left(rotation % 2);
+        for issuer in &mut spec.auth.issuers {
+            rotate(&mut issuer.audiences, rotation);
+        }
+        let http = spec.http.as_mut().unwrap();
+        rotate(&mut http.allowed_origins, rotation);
+        rotate(&mut http.extra_hosts, rotation);
+        for rule in &mut spec.authorization.rules {
+            rotate(&mut rule.tools, rotation);
+            rotate(&mut rule.scopes, rotation);
+        }
+        assert_eq!(serde_json::to_string(&objects_of(&mcp_server)).unwrap(), wanted);
+    }
+}
+
+#[test]
+fn every_object_is_ours_alone_and_says_what_it_should_be() {
+    for fixture in ALL {
+        for object in objects(fixture) {
+            let metadata = &object["metadata"];
+            assert_eq!(metadata["namespace"], "demo");
+            assert_eq!(metadata["labels"]["mcpfoundry.dev/mcp-server"], "tools");
+            let owner = &metadata["ownerReferences"][0];
+            assert_eq!(owner["uid"], "11111111-2222-3333-4444-555555555555");
+            assert_eq!((&owner["controller"], &owner["blockOwnerDeletion"]), (&true.into(), &true.into()));
+            assert_eq!(metadata["annotations"][DESIRED_HASH].as_str().unwrap().len(), 10);
+        }
+    }
+}
+
+#[test]
+fn scaling_changes_the_deployment_and_nothing_in_its_template() {
+    let before = parse(MINIMAL);
+    let mut after = before.clone();
+    after.spec.replicas = 7;
+    let (before, after) = (objects_of(&before), objects_of(&after));
+    for (before, after) in before.iter().zip(&after) {
+        if before["kind"] == "Deployment" {
+            assert_eq!(before["spec"]["template"], after["spec"]["template"]);
+            assert_eq!(after["spec"]["replicas"], 7);
+            assert_ne!(before["metadata"]["annotations"], after["metadata"]["annotations"]);
+        } else {
+            assert_eq!(before, after);
+        }
+    }
+}
+
+#[test]
+fn a_tightened_rule_rolls_no_pod() {
+    let before = parse(MINIMAL);
+    let mut after = before.clone();
+    after.spec.authorization.default = crds::mcp_server::AuthorizationDefault::Authenticated;
+    assert_eq!(all(&before).deployment, all(&after).deployment);
+    assert_eq!(all(&before).config_map, all(&after).config_map);
+    assert_ne!(all(&before).policy_config_map, all(&after).policy_config_map);
+}
+
+#[test]
+fn another_ca_bundle_under_the_same_name_rolls_pods_once() {
+    let mcp_server = parse(FULL);
+    let before = desired(&validate(&mcp_server, &world(CA), &settings()).unwrap());
+    let after = desired(&validate(&mcp_server, &world(&format!("{CA}{CA}")), &settings()).unwrap());
+    assert_eq!(before.config_map, after.config_map);
+    assert_ne!(before.deployment, after.deployment);
+}
+
+#[test]
+fn open_endpoints_say_so_in_an_argument_and_others_never_do() {
+    for fixture in ALL {
+        let text = serde_json::to_string(&all(&parse(fixture)).deployment).unwrap();
+        assert_eq!(text.contains("--allow-unauthenticated-non-loopback"), fixture == OPEN);
+    }
+}
+
+/// Pod Security «restricted», and what the standard leaves open. Source: operator.md, P33.
+#[test]
+fn pods_have_no_privilege() {
+    for fixture in ALL {
+        let deployment = serde_json::to_value(all(&parse(fixture)).deployment).unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        for absent in ["hostNetwork", "hostPID", "hostIPC", "initContainers", "nodeName"] {
+            assert_eq!(pod[absent], Value::Null, "{absent}");
+        }
+        for container in pod["containers"].as_array().unwrap() {
+            let context = &container["securityContext"];
+            assert_eq!(context["allowPrivilegeEscalation"], false);
+            assert_eq!(context["readOnlyRootFilesystem"], true);
+            assert_eq!(context["capabilities"], serde_json::json!({ "drop": ["ALL"] }));
+            assert_ne!(container["resources"], Value::Null);
+            assert_eq!(container["env"], Value::Null);
+        }
+        for volume in pod["volumes"].as_array().unwrap() {
+            assert_ne!(volume["configMap"], Value::Null, "only ConfigMaps are mounted");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn names_of_children_fit_whatever_the_name(name in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?") {
+        let mut mcp_server = parse(FULL);
+        mcp_server.metadata.name = Some(name);
+        for object in objects_of(&mcp_server) {
+            prop_assert!(object["metadata"]["name"].as_str().unwrap().len() <= 63);
+        }
+    }
+}
+
+fn rotate(list: &mut [String], by: usize) {
+    if !list.is_empty() {
+        list.rotate_left(by % list.len());
+    }
+}
+
+fn parse(yaml: &str) -> McpServer {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+fn objects(yaml: &str) -> Vec<Value> {
+    objects_of(&parse(yaml))
+}
+
+fn all(mcp_server: &McpServer) -> Desired {
+    desired(&validate(mcp_server, &world(CA), &settings()).unwrap())
+}
+
+/// In the order of application.
+fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
+    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
+        all(mcp_server);
+    let mut objects = vec![
+        json(&service_account),
+        json(&config_map),
+        json(&policy_config_map),
+        json(&network_policy),
+        json(&service),
+        json(&deployment),
+    ];
+    objects.extend(ingress.as_ref().map(json));
+    objects
+}
+
+fn json(object: &impl Serialize) -> Value {
+    serde_json::to_value(object).unwrap()
+}
+
+const CA: &str = crate::validate::tests::CA;
+
+fn world(ca: &str) -> Observed {
+    let keys = BTreeMap::from([("ca.crt".to_owned(), ca.as_bytes().to_vec())]);
+    Observed { config_maps: [("corporate-ca".to_owned(), ReferencedConfigMap { keys })].into(), ..Observed::default() }
+}

@@ -1,0 +1,75 @@
+//! Findings after a run that changed nothing, or not everything: what was there before goes on.
+
+use crds::{
+    McpServer,
+    conditions::{ConditionType, Reason},
+};
+
+use super::{
+    Failed, Findings,
+    concern::Concern,
+    progress::{agreed, bounded, tools},
+};
+use crate::{
+    observed::{Observed, ObservedPod},
+    validate::Invalid,
+};
+
+/// The spec cannot be run.
+pub(super) fn rejected(mcp_server: &McpServer, invalid: &[Invalid], observed: &Observed) -> Findings {
+    let sentences: Vec<String> = invalid.iter().map(Invalid::sentence).collect();
+    let message = sentences.join(". ");
+    let reason = invalid.first().map_or(Reason::InvalidSpec, |first| first.reason);
+    let passes = invalid.iter().all(Invalid::passes) && !invalid.is_empty();
+    let why = if passes { Concern::wrong(reason, message) } else { Concern::stuck(reason, message) };
+    held(mcp_server, Reason::SpecRejected, why.clone(), why, observed)
+}
+
+/// The spec is good, the world refused.
+pub(super) fn failed(mcp_server: &McpServer, failed: &Failed, observed: &Observed) -> Findings {
+    let message = format!("{}: {}", failed.stage, failed.message);
+    let why = if failed.retry { Concern::wrong(failed.reason, message) } else { Concern::stuck(failed.reason, message) };
+    let spec_valid = match failed.reason {
+        // The run may have ended anywhere, also before the spec was judged.
+        Reason::InternalError | Reason::DeadlineExceeded => {
+            Concern::unknown(Reason::NotApplied, "the run ended before it could be said")
+        }
+        _ => Concern::good(Reason::Valid, "the spec can be run"),
+    };
+    held(mcp_server, Reason::NotApplied, spec_valid, why, observed)
+}
+
+fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concern, observed: &Observed) -> Findings {
+    let staying: Vec<&ObservedPod> = observed.pods.iter().filter(|pod| !pod.deleting).collect();
+    let not_looked_at = || Concern::unknown(unseen, "not looked at: what was applied before is held");
+    let mut concerns = vec![
+        (ConditionType::SpecValid, spec_valid),
+        (ConditionType::WorkloadAvailable, workload(&staying)),
+        (ConditionType::AuthReady, not_looked_at()),
+        (ConditionType::PolicyInForce, not_looked_at()),
+    ];
+    if mcp_server.spec.expose.as_ref().is_some_and(|expose| expose.ingress.is_some()) {
+        concerns.push((ConditionType::IngressReady, not_looked_at()));
+    }
+    Findings {
+        concerns,
+        not_ready: Some(why),
+        degraded: None,
+        at_work: true,
+        ready_message: String::new(),
+        // The URL of a spec that is not in force leads nowhere.
+        url: None,
+        replicas_summary: Some(format!("0/{}", mcp_server.spec.replicas)),
+        config_revision: agreed(&staying, |report| bounded(&report.config_revision, 64)),
+        policy_revision: agreed(&staying, |report| bounded(&report.policy_revision, 64)),
+        eras: agreed(&staying, |report| bounded(&report.eras.join(","), 512)),
+        tools: agreed(&staying, tools),
+    }
+}
+
+fn workload(staying: &[&ObservedPod]) -> Concern {
+    match staying.iter().filter(|pod| pod.ready).count() {
+        0 => Concern::wrong(Reason::NothingServes, "no pod is ready"),
+        ready => Concern::good(Reason::LastAcceptedSpecServes, format!("{ready} pods of what was applied before serve")),
+    }
+}
