@@ -1,0 +1,69 @@
+//! `Desired` -> the API server: sends what differs, in a stated order, then prunes.
+//!
+//! A child that is as desired is not sent, so a run of an unchanged object costs nothing. What the
+//! caches do not show is created by an apply that cannot match an existing object; what they show is
+//! applied under its uid: nothing that belongs to somebody else is ever written to. Deletes only by
+//! [`prune`]; never reads but after a create found the name taken.
+
+mod child;
+mod fields;
+mod prune;
+
+use std::collections::BTreeSet;
+
+use crate::{
+    desired::Desired,
+    observed::{ChildKind, Observed},
+    requests::Requests,
+    written::Written,
+};
+
+pub use child::ApplyError;
+
+/// Who writes children, for ever: another name would orphan every field.
+pub const FIELD_MANAGER: &str = "mcp-operator";
+
+/// What `apply` works with.
+pub struct Writer<'a> {
+    /// Sends, while this process leads.
+    pub requests: &'a Requests,
+    /// Remembers what was sent.
+    pub written: &'a Written,
+    /// uid of the `McpServer`.
+    pub owner_uid: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+}
+
+/// Brings every child to what is desired and deletes what is no longer. `revisions_in_use` are kept.
+pub async fn apply(
+    writer: &Writer<'_>,
+    observed: &Observed,
+    desired: &Desired,
+    revisions_in_use: &BTreeSet<String>,
+) -> Result<(), ApplyError> {
+    // Without `..`: a new field does not compile until somebody applies it.
+    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
+        desired;
+    // What a pod needs goes first, and what closes it before what opens it: the Deployment comes after all
+    // that its pods use, so that none starts into an error or without its policy.
+    child::apply(writer, observed, service_account).await?;
+    child::apply(writer, observed, config_map).await?;
+    child::apply(writer, observed, policy_config_map).await?;
+    child::apply(writer, observed, network_policy).await?;
+    child::apply(writer, observed, service).await?;
+    if let Some(ingress) = ingress {
+        child::apply(writer, observed, ingress).await?;
+    }
+    child::apply(writer, observed, deployment).await?;
+
+    let mut wanted = BTreeSet::new();
+    wanted.extend(config_map.metadata.name.as_deref().map(|name| (ChildKind::ConfigMap, name)));
+    wanted.extend(policy_config_map.metadata.name.as_deref().map(|name| (ChildKind::ConfigMap, name)));
+    wanted.extend(
+        ingress.as_ref().and_then(|ingress| ingress.metadata.name.as_deref()).map(|name| (ChildKind::Ingress, name)),
+    );
+    prune::prune(writer, observed, &wanted, revisions_in_use).await
+}

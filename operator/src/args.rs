@@ -1,0 +1,133 @@
+//! Every flag and environment variable of the operator, with unit and default.
+//!
+//! First thing that `main` reads; nothing else looks at the environment.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+
+/// `McpServer` in, Kubernetes objects out.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "mcp-operator", version)]
+pub struct Args {
+    /// Image of the gateway pods that a new McpServer gets, when its spec names none.
+    #[arg(long, env = "MCP_OPERATOR_SERVER_IMAGE")]
+    pub server_image: String,
+
+    /// Namespaces to watch, separated by commas. Empty: all of them.
+    #[arg(long, env = "MCP_OPERATOR_NAMESPACES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+
+    /// Namespace that this operator runs in: where its Lease is, and whose pods the NetworkPolicies let in.
+    #[arg(long, env = "MCP_OPERATOR_NAMESPACE", default_value = "mcp-system")]
+    pub operator_namespace: String,
+
+    /// Labels of this operator's pods, `key=value` separated by commas, for the NetworkPolicies.
+    #[arg(
+        long,
+        env = "MCP_OPERATOR_POD_LABELS",
+        value_delimiter = ',',
+        default_value = "app.kubernetes.io/name=mcp-operator",
+        value_parser = label
+    )]
+    pub operator_pod_labels: Vec<(String, String)>,
+
+    /// Labels of the namespace whose pods may scrape `/metrics` of the gateways, `key=value` separated by commas. Empty: nobody.
+    #[arg(long, env = "MCP_OPERATOR_SCRAPER_NAMESPACE_LABELS", value_delimiter = ',', value_parser = label)]
+    pub scraper_namespace_labels: Vec<(String, String)>,
+
+    /// Refuse issuers and collectors at private addresses (RFC 1918, ULA) in every gateway.
+    #[arg(long, env = "MCP_OPERATOR_DENY_PRIVATE_ADDRESSES")]
+    pub deny_private_addresses: bool,
+
+    /// DNS domain of the cluster.
+    #[arg(long, env = "MCP_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+
+    /// Address of `/livez`, `/readyz` and `/metrics`.
+    #[arg(long, env = "MCP_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8080")]
+    pub admin_listen: SocketAddr,
+
+    /// Name of the Lease that decides which operator writes.
+    #[arg(long, env = "MCP_OPERATOR_LEASE_NAME", default_value = "mcp-operator")]
+    pub lease_name: String,
+
+    /// Name of this process in the Lease and in events. Default: the host name, which is the pod's name.
+    #[arg(long, env = "MCP_OPERATOR_IDENTITY")]
+    pub identity: Option<String>,
+
+    /// How many objects are reconciled at once.
+    #[arg(long, env = "MCP_OPERATOR_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: u16,
+
+    /// Requests a second to the Kubernetes API, watches and the Lease aside.
+    #[arg(long, env = "MCP_OPERATOR_REQUESTS_PER_SECOND", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub requests_per_second: u32,
+
+    /// Requests that may go out at once after a quiet time.
+    #[arg(long, env = "MCP_OPERATOR_REQUEST_BURST", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub request_burst: u32,
+
+    /// Fill caches by streaming lists (less memory); needs the API server's WatchList.
+    #[arg(long, env = "MCP_OPERATOR_STREAMING_LISTS")]
+    pub streaming_lists: bool,
+
+    /// Least level that is logged: error, warn, info, debug; or a filter such as `operator=debug,kube=warn`.
+    #[arg(long, env = "MCP_OPERATOR_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// Kubeconfig file. Default: the service account of the pod. The ambient `KUBECONFIG` is never used.
+    #[arg(long, env = "MCP_OPERATOR_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Args {
+    /// The namespaces to watch, without blanks and repetitions. Empty: all of them.
+    pub fn watched_namespaces(&self) -> Vec<String> {
+        let mut namespaces: Vec<String> =
+            self.namespaces.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        namespaces.sort();
+        namespaces.dedup();
+        namespaces
+    }
+
+    /// [`Self::operator_pod_labels`] as a map.
+    pub fn pod_labels(&self) -> BTreeMap<String, String> {
+        self.operator_pod_labels.iter().cloned().collect()
+    }
+
+    /// [`Self::scraper_namespace_labels`] as a map.
+    pub fn scraper_labels(&self) -> BTreeMap<String, String> {
+        self.scraper_namespace_labels.iter().cloned().collect()
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a label is written key=value".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_sorted_and_unique_and_empty_means_all() {
+        assert_eq!(parse(&["--namespaces", "b,a,,b"]).watched_namespaces(), ["a", "b"]);
+        assert_eq!(parse(&["--namespaces", ""]).watched_namespaces(), Vec::<String>::new());
+        assert_eq!(parse(&[]).watched_namespaces(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        let args = parse(&["--operator-pod-labels", "a=b,c="]);
+        assert_eq!(args.pod_labels(), [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into());
+        assert!(Args::try_parse_from(["mcp-operator", "--server-image=x", "--operator-pod-labels=a"]).is_err());
+    }
+
+    fn parse(more: &[&str]) -> Args {
+        Args::try_parse_from(["mcp-operator", "--server-image", "server:test"].iter().chain(more)).unwrap()
+    }
+}

@@ -1,0 +1,49 @@
+//! Time and chance: the only place that asks the system for either.
+//!
+//! Decisions take them as arguments, so that a test says what time it is.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+/// Says what time it is; cheap to clone.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock that stands still.
+    pub fn fixed(at: Timestamp) -> Self {
+        Self(Arc::new(move || at))
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+/// A number in `0.0..1.0` to spread retries with. Not for secrets: it is the seed of a hash map.
+pub fn chance() -> f64 {
+    let bits = RandomState::new().build_hasher().finish() >> 32;
+    f64::from(u32::try_from(bits).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_a_fraction_and_differs() {
+        let draws: Vec<f64> = (0..64).map(|_| chance()).collect();
+        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+        assert!(draws.windows(2).any(|pair| (pair[0] - pair[1]).abs() > f64::EPSILON));
+    }
+}

@@ -1,0 +1,133 @@
+//! Caches, our own unseen writes and what pods answered -> `Observed`. No request to the API.
+//!
+//! A child is the newer of what the cache holds and what our own write answered, so that nothing is
+//! decided on a view from before that write.
+
+mod pods;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds::McpServer;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+
+use crate::{
+    caches::{CachedKind, Caches},
+    desired::{annotation, label, policy_config_map_name},
+    neighbours::Neighbours,
+    observed::{ChildKind, DeploymentCondition, Observed, ObservedChild, ObservedDeployment, ReferencedConfigMap},
+    route::route_owner,
+    verify::Verifier,
+    written::Written,
+};
+
+/// The conditions of a Deployment that decisions read.
+const READ_CONDITIONS: &[&str] = &["Available", "Progressing", "ReplicaFailure"];
+
+/// The kinds whose child has the name of the `McpServer`.
+const NAMED_ALIKE: [ChildKind; 5] = [
+    ChildKind::ServiceAccount,
+    ChildKind::NetworkPolicy,
+    ChildKind::Service,
+    ChildKind::Deployment,
+    ChildKind::Ingress,
+];
+
+/// Where `observe` looks.
+pub struct Sources<'a> {
+    /// The caches of the scope of the `McpServer`.
+    pub caches: &'a Caches,
+    /// Our own writes.
+    pub written: &'a Written,
+    /// What pods answered.
+    pub verifier: &'a Verifier,
+    /// `McpServer`s of all scopes, by host.
+    pub neighbours: &'a Neighbours,
+}
+
+/// Everything that decisions about `mcp_server` may know. `config_maps` are those that it refers to.
+pub fn observe(
+    sources: &Sources<'_>,
+    mcp_server: &McpServer,
+    config_maps: BTreeMap<String, ReferencedConfigMap>,
+) -> Observed {
+    let namespace = mcp_server.namespace().unwrap_or_default();
+    let name = mcp_server.name_any();
+    let uid = mcp_server.uid().unwrap_or_default();
+    let children = children(sources, &namespace, &name, &uid);
+    let deployment = children
+        .iter()
+        .find(|child| child.kind == ChildKind::Deployment && child.name() == name && child.is_controlled_by(&uid));
+    let others = sources.neighbours.of(mcp_server);
+    Observed {
+        config_maps,
+        deployment: deployment.map(|child| observed_deployment(sources.caches, &namespace, child)),
+        pods: pods::pods(sources, &ObjectRef::from_obj(mcp_server), &namespace, &name),
+        route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref)),
+        children,
+    }
+}
+
+/// The revisions of the configuration that a ReplicaSet or a pod names.
+pub fn revisions_in_use(caches: &Caches, namespace: &str, name: &str) -> BTreeSet<String> {
+    let labels = |kind, found: &str| match kind {
+        CachedKind::ReplicaSet => caches.replica_set(namespace, found)?.metadata.labels.clone(),
+        CachedKind::Pod => caches.pod(namespace, found)?.metadata.labels.clone(),
+        CachedKind::Child(_) => None,
+    };
+    let labelled = caches.index.of(namespace, name);
+    labelled.iter().filter_map(|(kind, found)| labels(*kind, found)?.remove(label::CONFIG_REVISION)).collect()
+}
+
+fn children(sources: &Sources<'_>, namespace: &str, name: &str, uid: &str) -> Vec<ObservedChild> {
+    let labelled = sources.caches.index.of(namespace, name);
+    let mut names: BTreeSet<(ChildKind, String)> = labelled.into_iter().filter_map(child).collect();
+    names.extend(sources.written.unseen(namespace, uid));
+    // What has the name of a child without our label is only found by asking for it.
+    names.extend(NAMED_ALIKE.map(|kind| (kind, name.to_owned())));
+    names.insert((ChildKind::ConfigMap, policy_config_map_name(name)));
+    names
+        .into_iter()
+        .filter_map(|(kind, name)| {
+            let cached = sources.caches.child(kind, namespace, &name);
+            let key = (kind, namespace.to_owned(), name);
+            let metadata = sources.written.newest(&key, cached.as_ref())?;
+            Some(ObservedChild { kind, metadata })
+        })
+        .collect()
+}
+
+fn child((kind, name): (CachedKind, String)) -> Option<(ChildKind, String)> {
+    match kind {
+        CachedKind::Child(kind) => Some((kind, name)),
+        CachedKind::ReplicaSet | CachedKind::Pod => None,
+    }
+}
+
+/// Status comes from the cache, as far as it speaks of this object; the rest from the newest metadata.
+fn observed_deployment(caches: &Caches, namespace: &str, child: &ObservedChild) -> ObservedDeployment {
+    let cached = caches.deployment(namespace, child.name());
+    let same = cached.filter(|cached| cached.metadata.uid == child.metadata.uid);
+    let status = same.and_then(|cached: std::sync::Arc<Deployment>| cached.status.clone()).unwrap_or_default();
+    let annotation = |key: &str| child.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+    let conditions = status.conditions.unwrap_or_default().into_iter();
+    ObservedDeployment {
+        server_image: annotation(annotation::SERVER_IMAGE),
+        server_image_chosen_for: annotation(annotation::SERVER_IMAGE_CHOSEN_FOR),
+        desired_hash: annotation(annotation::DESIRED_HASH),
+        generation: child.metadata.generation.unwrap_or(0),
+        observed_generation: status.observed_generation.unwrap_or(0),
+        replicas: status.replicas.unwrap_or(0),
+        updated_replicas: status.updated_replicas.unwrap_or(0),
+        available_replicas: status.available_replicas.unwrap_or(0),
+        conditions: conditions
+            .filter(|condition| READ_CONDITIONS.contains(&condition.type_.as_str()))
+            .map(|condition| DeploymentCondition {
+                holds: condition.status == "True",
+                reason: condition.reason.unwrap_or_default(),
+                message: condition.message.unwrap_or_default(),
+                type_: condition.type_,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,212 @@
+//! One run for one `McpServer`: observe, validate, desired, apply, status.
+//!
+//! Starts from the top each time and never asks why it was called. A run that panics or hangs is one
+//! object's problem: it is caught here, counted, and tried again.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use crds::{McpServer, conditions::Reason};
+use futures::FutureExt;
+use kube::{
+    ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use tokio::time::{Instant, timeout};
+use tracing::{error, info, warn};
+
+use crate::{
+    apply::{Writer, apply},
+    backoff::{Backoff, jittered},
+    caches::Caches,
+    clock::{Clock, chance},
+    desired::desired,
+    error::Error,
+    events::Events,
+    metrics::Metrics,
+    neighbours::Neighbours,
+    observe::{Sources, observe, revisions_in_use},
+    observed::{Observed, ReferencedConfigMap},
+    references::References,
+    requests::{CallError, Requests},
+    status::{Applied, Failed, Outcome, status},
+    validate::{OperatorSettings, ValidServer, validate},
+    verify::{Plan, Verifier},
+    write_status::{StatusWrite, Unwritten, write_status},
+    written::Written,
+};
+
+/// One run. Longer than twelve calls at their deadline, so that it is a defect when it is reached.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// After this a predecessor's children are looked for again, although their deletion is watched: the
+/// garbage collector may have been held up by something that sends no event.
+const PREDECESSOR_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What runs share. Made once for each leadership and scope.
+pub struct Context {
+    /// What the operator was started with.
+    pub settings: OperatorSettings,
+    /// Filled by the watches.
+    pub caches: Caches,
+    /// Sends, while this process leads.
+    pub requests: Requests,
+    /// Our own writes that the caches have not seen.
+    pub written: Arc<Written>,
+    /// Asks pods in the background.
+    pub verifier: Arc<Verifier>,
+    /// `McpServer`s of all scopes by host.
+    pub neighbours: Arc<Neighbours>,
+    /// Content of referenced ConfigMaps.
+    pub references: References,
+    /// Publishes events.
+    pub events: Events,
+    /// Progress that is held back.
+    pub unwritten: Unwritten,
+    /// How often each object has failed in a row.
+    pub backoff: Backoff<ObjectRef<McpServer>>,
+    /// For `lastTransitionTime`.
+    pub clock: Clock,
+    /// Counts runs.
+    pub metrics: Metrics,
+}
+
+/// Brings the cluster to what `mcp_server` asks for, and says how far it has come.
+pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let mcp_server = with_standing_status(&ctx, &mcp_server);
+    if mcp_server.metadata.deletion_timestamp.is_some() {
+        // Owner references clean up; a write now could bring back what is being collected.
+        return Ok(Action::await_change());
+    }
+    let references = ctx.references.fetch(&ctx.requests, &ctx.caches, &mcp_server).await;
+    let (config_maps, unread) = found_or_not(references)?;
+    let observed = observe(&ctx.sources(), &mcp_server, config_maps);
+    let (outcome, failure) = match (unread, validate(&mcp_server, &observed, &ctx.settings)) {
+        (Some(error), _) => (unread_reference(&error), Some(Error::ReadReference(error))),
+        (None, Ok(valid)) => converge(&ctx, &mcp_server, &observed, valid).await?,
+        (None, Err(invalid)) => (Outcome::Rejected(invalid), None),
+    };
+    let next = status(&mcp_server, &outcome, &observed, ctx.clock.now());
+    let written = write_status(&ctx.requests, &ctx.written, &ctx.unwritten, &mcp_server, &next).await;
+    let written = written.map_err(|error| not_leader_or(error, Error::WriteStatus))?;
+    if written == StatusWrite::Written {
+        ctx.events.publish(&mcp_server, &next).await;
+    }
+    failure.map_or_else(|| Ok(requeue(&outcome, written)), Err)
+}
+
+impl Context {
+    fn sources(&self) -> Sources<'_> {
+        let Self { caches, written, verifier, neighbours, .. } = self;
+        Sources { caches, written, verifier, neighbours }
+    }
+}
+
+/// The object with the status that stands: the cache's, or our own write that it has not seen yet.
+fn with_standing_status(ctx: &Context, mcp_server: &McpServer) -> McpServer {
+    let standing = ctx.written.standing_status(&mcp_server.metadata, mcp_server.status.as_ref());
+    McpServer { status: standing, ..mcp_server.clone() }
+}
+
+type Fetched = BTreeMap<String, ReferencedConfigMap>;
+
+fn found_or_not(references: Result<Fetched, CallError>) -> Result<(Fetched, Option<CallError>), Error> {
+    match references {
+        Ok(found) => Ok((found, None)),
+        Err(CallError::NotLeader) => Err(Error::NotLeader),
+        Err(error) => Ok((Fetched::new(), Some(error))),
+    }
+}
+
+fn unread_reference(error: &CallError) -> Outcome {
+    let (reason, fix) = if error.is_permanent() {
+        (Reason::AccessDenied, "check that the operator's role may get ConfigMaps in this namespace")
+    } else {
+        (Reason::ApiUnavailable, "the operator tries again")
+    };
+    Outcome::Failed(Failed {
+        stage: "read ConfigMap".to_owned(),
+        reason,
+        message: format!("a ConfigMap that spec.auth.issuers refers to cannot be read; {fix}"),
+        retry: !error.is_permanent(),
+    })
+}
+
+async fn converge(
+    ctx: &Context,
+    mcp_server: &McpServer,
+    observed: &Observed,
+    valid: ValidServer,
+) -> Result<(Outcome, Option<Error>), Error> {
+    let writer = Writer {
+        requests: &ctx.requests,
+        written: &ctx.written,
+        owner_uid: &valid.owner.uid,
+        name: &valid.name,
+        namespace: &valid.namespace,
+    };
+    let in_use = revisions_in_use(&ctx.caches, &valid.namespace, &valid.name);
+    let applied = apply(&writer, observed, &desired(&valid), &in_use).await;
+    ctx.verifier.watch(ObjectRef::from_obj(mcp_server), Plan::of(&valid, observed));
+    match applied {
+        Ok(()) => Ok((Outcome::Applied(Box::new(Applied { valid })), None)),
+        Err(error) if matches!(error.call(), Some(CallError::NotLeader)) => Err(Error::NotLeader),
+        Err(error) => Ok((Outcome::Failed(error.failed()), Some(Error::Apply(error)))),
+    }
+}
+
+fn not_leader_or(error: CallError, otherwise: fn(CallError) -> Error) -> Error {
+    if matches!(error, CallError::NotLeader) { Error::NotLeader } else { otherwise(error) }
+}
+
+/// Everything that matters is watched or asked in the background; only what is held back needs a date.
+fn requeue(outcome: &Outcome, written: StatusWrite) -> Action {
+    match (written, outcome) {
+        (StatusWrite::HeldBack(wait), _) => Action::requeue(wait),
+        (_, Outcome::Rejected(invalid)) if invalid.iter().any(|invalid| invalid.passes()) => {
+            Action::requeue(jittered(PREDECESSOR_INTERVAL, chance()))
+        }
+        _ => Action::await_change(),
+    }
+}
+
+/// [`reconcile`] with a deadline, counted, and with a panic caught.
+pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let start = Instant::now();
+    let key = ObjectRef::from_obj(mcp_server.as_ref());
+    // Nothing that a panic leaves half done is read again: state is rebuilt from caches.
+    let run = AssertUnwindSafe(reconcile(mcp_server, Arc::clone(&ctx))).catch_unwind();
+    let result = match timeout(DEADLINE, run).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => {
+            ctx.metrics.panicked();
+            Err(Error::Panicked)
+        }
+        Err(_) => Err(Error::Deadline),
+    };
+    ctx.metrics.reconciled(result.as_ref().map_or_else(Error::reason, |_| "Converged"), start.elapsed());
+    if result.is_ok() {
+        ctx.backoff.forget(&key);
+    }
+    result
+}
+
+/// What happens to an object whose run failed. The only place where the error is logged.
+pub fn error_policy(mcp_server: Arc<McpServer>, error: &Error, ctx: Arc<Context>) -> Action {
+    let name = format!("{}/{}", mcp_server.namespace().unwrap_or_default(), mcp_server.name_any());
+    let key = ObjectRef::from_obj(mcp_server.as_ref());
+    let delay = ctx.backoff.after_failure(key, error.is_permanent(), chance());
+    let delay = error.retry_after().map_or(delay, |asked| asked.max(delay));
+    let reason = error.reason();
+    let source = error as &dyn std::error::Error;
+    match error {
+        Error::NotLeader => info!(mcp_server = name, "left {name} to the next leader"),
+        Error::Panicked | Error::Deadline => {
+            error!(mcp_server = name, reason, error = source, "run of {name} failed, next try in {delay:.1?}");
+        }
+        _ => warn!(mcp_server = name, reason, error = source, "run of {name} failed, next try in {delay:.1?}"),
+    }
+    Action::requeue(delay)
+}
+
+#[cfg(test)]
+mod tests;
