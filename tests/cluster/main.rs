@@ -1,2 +1,133 @@
-//! placeholder
-fn main() {}
+//! `cargo e2e [FILTER]`: the product on a real Kubernetes, installed from its chart, with its own images.
+//!
+//! One test after the other, because the audit log is read for what each of them caused. Progress as it
+//! goes; the last line is `N passed, N failed`. A cluster that was up before stays up.
+
+mod audit;
+mod chart;
+mod clients;
+mod crd;
+mod failures;
+mod idle;
+mod lifecycle;
+mod policy;
+mod ready;
+mod rights;
+mod space;
+mod world;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use tests::cluster::{Options, target::Selection};
+
+use world::World;
+
+/// The end-to-end tests.
+#[derive(Debug, Parser)]
+#[command(name = "cargo e2e")]
+struct Cli {
+    /// Run only tests whose name contains this.
+    filter: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Install missing Debian packages without asking (also: CI=true).
+    #[arg(long)]
+    yes: bool,
+    /// How long the idle test watches, in seconds.
+    #[arg(long, value_name = "SECONDS", env = "MCP_E2E_IDLE_SECONDS", default_value_t = 60)]
+    idle_seconds: u64,
+    /// Print the names of the tests and do nothing.
+    #[arg(long)]
+    list: bool,
+    /// Leave the cluster up, also when it was started for this.
+    #[arg(long)]
+    keep: bool,
+}
+
+type Test = (&'static str, fn(&World) -> Result<()>);
+
+/// In the order in which they run: the last ones disturb the others, or look back at them.
+const TESTS: &[Test] = &[
+    ("crd::every_rule_accepts_and_refuses", crd::every_rule_accepts_and_refuses),
+    ("crd::examples_pass_a_dry_run", crd::examples_pass_a_dry_run),
+    ("crd::explain_reads_like_a_manual", crd::explain_reads_like_a_manual),
+    ("ready::apply_to_ready_in_few_writes_and_no_read", ready::apply_to_ready_in_few_writes_and_no_read),
+    ("ready::requests_pass_the_ingress", ready::requests_pass_the_ingress),
+    ("ready::get_fits_120_columns", ready::get_fits_120_columns),
+    ("clients::python_sdk", clients::python_sdk),
+    ("clients::typescript_sdk", clients::typescript_sdk),
+    ("lifecycle::a_deleted_child_comes_back", lifecycle::a_deleted_child_comes_back),
+    ("lifecycle::a_hand_edited_field_is_restored", lifecycle::a_hand_edited_field_is_restored),
+    ("lifecycle::a_foreign_annotation_is_left_alone", lifecycle::a_foreign_annotation_is_left_alone),
+    ("lifecycle::an_ingress_that_is_no_longer_wanted_goes", lifecycle::an_ingress_that_is_no_longer_wanted_goes),
+    ("lifecycle::deleting_leaves_nothing", lifecycle::deleting_leaves_nothing),
+    ("policy::a_tightened_rule_is_in_force_without_a_restart", policy::a_tightened_rule_is_in_force_without_a_restart),
+    ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
+    ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
+    ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),
+    ("failures::an_operator_restart_writes_nothing", failures::an_operator_restart_writes_nothing),
+    ("idle::twenty_servers_cost_no_request", idle::twenty_servers_cost_no_request),
+    (
+        "chart::upgrade_uninstall_and_reinstall_keep_the_servers",
+        chart::upgrade_uninstall_and_reinstall_keep_the_servers,
+    ),
+    ("chart::a_list_of_namespaces_needs_no_cluster_role", chart::a_list_of_namespaces_needs_no_cluster_role),
+    ("rights::no_secret_was_read", rights::no_secret_was_read),
+    ("rights::every_rule_was_used", rights::every_rule_was_used),
+];
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            println!("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers how many tests failed.
+fn run(cli: &Cli) -> Result<usize> {
+    let wanted: Vec<&Test> = TESTS
+        .iter()
+        .filter(|(name, _)| cli.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str())))
+        .collect();
+    if cli.list {
+        wanted.iter().for_each(|(name, _)| println!("{name}"));
+        return Ok(0);
+    }
+    ensure!(
+        !wanted.is_empty(),
+        "no test's name contains `{}`; `cargo e2e --list` names them",
+        cli.filter.as_deref().unwrap_or_default()
+    );
+    let whole_suite = wanted.len() == TESTS.len();
+    let world = World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, whole_suite)?;
+    let mut failed = Vec::new();
+    for (number, (name, test)) in wanted.iter().enumerate() {
+        let started = Instant::now();
+        println!("[{:>2}/{}] {name}", number + 1, wanted.len());
+        match test(&world) {
+            Ok(()) => println!("        passed in {:.1} s", started.elapsed().as_secs_f32()),
+            Err(error) => {
+                println!("        FAILED in {:.1} s: {error:#}", started.elapsed().as_secs_f32());
+                failed.push(*name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        println!("\nthe operators said last:\n{}", tests::install::operator_logs(&world.cluster));
+    }
+    let torn_down = if cli.keep { Ok(()) } else { world.end() };
+    for name in &failed {
+        println!("failed: {name}");
+    }
+    println!("{} passed, {} failed", wanted.len() - failed.len(), failed.len());
+    torn_down?;
+    Ok(failed.len())
+}

@@ -65,7 +65,9 @@ pub fn wait_until<T>(what: &str, limit: Duration, mut check: impl FnMut() -> Res
     loop {
         match check() {
             Ok(value) => return Ok(value),
-            Err(reason) if Instant::now() > deadline => bail!("{what}: not within {} s: {}", limit.as_secs(), reason.trim()),
+            Err(reason) if Instant::now() > deadline => {
+                bail!("{what}: not within {} s: {}", limit.as_secs(), reason.trim())
+            }
             Err(_) => thread::sleep(PAUSE),
         }
     }

@@ -152,7 +152,9 @@ fn not_ready(cluster: &Cluster) -> Result<(), String> {
 fn down() -> Result<()> {
     companion::end()?;
     cluster::down()?;
-    println!("the demo is down: its processes, the cluster, its network and its files are gone; the cache of built programs stays");
+    println!(
+        "the demo is down: its processes, the cluster, its network and its files are gone; the cache of built programs stays"
+    );
     Ok(())
 }
 

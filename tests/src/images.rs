@@ -32,10 +32,7 @@ use crate::{
 /// Archives of one image that are kept. Chosen: a person who goes back and forth between two branches builds neither again.
 const KEPT: usize = 6;
 
-const NEEDS: [Need; 2] = [
-    Need { files: &["buildah"], package: "buildah" },
-    Need { files: &["dpkg"], package: "dpkg" },
-];
+const NEEDS: [Need; 2] = [Need { files: &["buildah"], package: "buildah" }, Need { files: &["dpkg"], package: "dpkg" }];
 
 /// An image in a file.
 #[derive(Clone, Debug)]
@@ -94,7 +91,8 @@ fn image(cache: &Path, base: &base::Base, package: &str, name: &str) -> Result<I
         tag,
     };
     if !image.archive.exists() {
-        assemble(cache, base, &program, name, &dockerfile, &image).with_context(|| format!("cannot build the image {name}"))?;
+        assemble(cache, base, &program, name, &dockerfile, &image)
+            .with_context(|| format!("cannot build the image {name}"))?;
         forget_old(cache, name);
     }
     Ok(image)
@@ -120,7 +118,8 @@ fn assemble(
     dockerfile: &Path,
     image: &Image,
 ) -> Result<()> {
-    let work = tempfile::Builder::new().prefix("build-").tempdir_in(cache).context("cannot make a folder to build in")?;
+    let work =
+        tempfile::Builder::new().prefix("build-").tempdir_in(cache).context("cannot make a folder to build in")?;
     let folder = |part: &str| -> Result<PathBuf> {
         let folder = work.path().join(part);
         fs::create_dir(&folder)?;
@@ -145,8 +144,11 @@ fn assemble(
         .args(["--tag", &image.reference()])
         .arg(context))?;
     let unfinished = work.path().join("image.tar");
-    run(buildah(&["push", "--quiet", &image.reference()])
-        .arg(format!("oci-archive:{}:{}", unfinished.display(), image.reference())))?;
+    run(buildah(&["push", "--quiet", &image.reference()]).arg(format!(
+        "oci-archive:{}:{}",
+        unfinished.display(),
+        image.reference()
+    )))?;
     // The archive appears whole, or not at all.
     fs::rename(&unfinished, &image.archive).with_context(|| format!("cannot write {}", image.archive.display()))
 }

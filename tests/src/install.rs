@@ -39,6 +39,13 @@ pub fn upgrade(cluster: &Cluster, images: &Images) -> Command {
 /// What the operators say about themselves, for a failure's message.
 pub fn operator_logs(cluster: &Cluster) -> String {
     let mut kubectl = cluster.kubectl();
-    kubectl.args(["--namespace", NAMESPACE, "logs", "--tail=30", "--prefix", "--selector=app.kubernetes.io/name=mcp-operator"]);
+    kubectl.args([
+        "--namespace",
+        NAMESPACE,
+        "logs",
+        "--tail=30",
+        "--prefix",
+        "--selector=app.kubernetes.io/name=mcp-operator",
+    ]);
     output(&mut kubectl).unwrap_or_else(|problem| format!("{problem:#}"))
 }

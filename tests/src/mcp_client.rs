@@ -2,7 +2,7 @@
 //!
 //! It speaks 2026-07-28, where each request stands for itself. SDKs hide what is on the wire; this one exists to show it.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, Method};
@@ -51,6 +51,17 @@ impl McpClient {
     /// A client of `endpoint` without a token.
     pub fn new(endpoint: &Url) -> Result<Self> {
         Ok(Self { http: http_client(None)?, endpoint: endpoint.clone(), token: None })
+    }
+
+    /// A client that reaches the endpoint's host at `address`, whatever DNS says, and trusts this authority alone.
+    pub fn through(endpoint: &Url, address: IpAddr, ca_pem: &str) -> Result<Self> {
+        let host = endpoint.host_str().context("the endpoint has no host")?;
+        let port = endpoint.port_or_known_default().context("the endpoint has no port")?;
+        let http = builder(Some(ca_pem))?
+            .resolve(host, (address, port).into())
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Self { http, endpoint: endpoint.clone(), token: None })
     }
 
     /// The same client with a token.
@@ -144,6 +155,10 @@ impl Answer {
 
 /// An HTTP client of the harness: no redirects, no proxy from the environment, a deadline.
 pub fn http_client(ca_pem: Option<&str>) -> Result<Client> {
+    builder(ca_pem)?.build().context("cannot make an HTTP client")
+}
+
+fn builder(ca_pem: Option<&str>) -> Result<reqwest::ClientBuilder> {
     // Fails only when somebody was first, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "the harness talks to addresses that the server's guard must refuse")]
@@ -153,7 +168,7 @@ pub fn http_client(ca_pem: Option<&str>) -> Result<Client> {
         let ca = reqwest::Certificate::from_pem(pem.as_bytes()).context("cannot read the certificate authority")?;
         builder = builder.tls_certs_only([ca]);
     }
-    builder.build().context("cannot make an HTTP client")
+    Ok(builder)
 }
 
 /// The JSON of a body; of an event stream, that of the last event.

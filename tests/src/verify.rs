@@ -69,7 +69,11 @@ impl Cli {
     fn check_names(&self) -> Result<()> {
         for name in self.only.iter().chain(&self.skip) {
             let known: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
-            anyhow::ensure!(known.contains(&name.as_str()), "there is no stage `{name}`; the stages are {}", known.join(", "));
+            anyhow::ensure!(
+                known.contains(&name.as_str()),
+                "there is no stage `{name}`; the stages are {}",
+                known.join(", ")
+            );
         }
         Ok(())
     }
@@ -79,8 +83,11 @@ impl Cli {
         if named(&self.skip) || (!self.only.is_empty() && !named(&self.only)) {
             return Some("left out");
         }
-        let failed = |needed: &&str| before.iter().any(|record| record.name == *needed && record.outcome != Outcome::Passed);
-        let blocked = stage.needs.iter().any(|needed| failed(&needed) && self.only.is_empty() && !self.skip.iter().any(|skipped| skipped == needed));
+        let failed =
+            |needed: &&str| before.iter().any(|record| record.name == *needed && record.outcome != Outcome::Passed);
+        let blocked = stage.needs.iter().any(|needed| {
+            failed(&needed) && self.only.is_empty() && !self.skip.iter().any(|skipped| skipped == needed)
+        });
         blocked.then_some("a stage that it needs failed")
     }
 }
@@ -97,7 +104,12 @@ fn run(stage: &Stage, options: &Options) -> Record {
             Outcome::Failed
         }
     };
-    println!("=== {} {} in {:.1} s", stage.name, if outcome == Outcome::Passed { "passed" } else { "FAILED" }, took.as_secs_f32());
+    println!(
+        "=== {} {} in {:.1} s",
+        stage.name,
+        if outcome == Outcome::Passed { "passed" } else { "FAILED" },
+        took.as_secs_f32()
+    );
     Record { name: stage.name, outcome, took }
 }
 
@@ -114,7 +126,8 @@ fn table(records: &[Record]) -> String {
     }
     let count = |wanted: &Outcome| records.iter().filter(|record| record.outcome == *wanted).count();
     let total: Duration = records.iter().map(|record| record.took).sum();
-    let failed: Vec<_> = records.iter().filter(|record| record.outcome == Outcome::Failed).map(|record| record.name).collect();
+    let failed: Vec<_> =
+        records.iter().filter(|record| record.outcome == Outcome::Failed).map(|record| record.name).collect();
     text += &format!("{:<16} {:>8.1} s\n", "total", total.as_secs_f32());
     if !failed.is_empty() {
         text += &format!("failed: {}\n", failed.join(", "));
@@ -130,7 +143,11 @@ mod tests {
     #[test]
     fn the_last_line_counts_and_failures_are_named() {
         let record = |name, outcome| Record { name, outcome, took: Duration::from_millis(1500) };
-        let records = [record("format", Outcome::Passed), record("clippy", Outcome::Failed), record("test", Outcome::NotRun("left out"))];
+        let records = [
+            record("format", Outcome::Passed),
+            record("clippy", Outcome::Failed),
+            record("test", Outcome::NotRun("left out")),
+        ];
         let table = table(&records);
         assert!(table.ends_with("failed: clippy\n1 passed, 1 failed\n"), "{table}");
         assert!(table.contains("test                  1.5 s   not run: left out"), "{table}");
@@ -150,6 +167,11 @@ mod tests {
     #[test]
     fn a_stage_that_does_not_exist_is_refused() {
         let cli = Cli { yes: false, only: vec!["tests".to_owned()], skip: vec![] };
-        assert!(cli.check_names().unwrap_err().to_string().starts_with("there is no stage `tests`; the stages are prerequisites, "));
+        assert!(
+            cli.check_names()
+                .unwrap_err()
+                .to_string()
+                .starts_with("there is no stage `tests`; the stages are prerequisites, ")
+        );
     }
 }

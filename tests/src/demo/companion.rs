@@ -67,11 +67,8 @@ pub(super) fn ensure(ca: &TestCa) -> Result<()> {
     end()?;
     let log = folder()?.join("companion.log");
     let client_secret = uuid::Uuid::new_v4().to_string();
-    let orders = Orders {
-        cert_pem: ca.cert_pem.clone(),
-        key_pem: ca.key_pem.clone(),
-        client_secret: client_secret.clone(),
-    };
+    let orders =
+        Orders { cert_pem: ca.cert_pem.clone(), key_pem: ca.key_pem.clone(), client_secret: client_secret.clone() };
     let pid = start(&log, &orders)?;
     let start_time = start_time(pid).with_context(|| died(&log))?;
     let record = Record { pid, start_time, authority, ca_pem: ca.cert_pem.clone(), client_secret };
@@ -106,7 +103,11 @@ pub(super) fn end() -> Result<()> {
 pub(super) async fn token(scopes: &str, resource: &str) -> Result<String> {
     let record = read_record()?.filter(Record::is_running).context("the demo is not up; start it with `cargo demo`")?;
     let form = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("grant_type", "client_credentials"), ("client_id", CLIENT), ("client_secret", &record.client_secret)])
+        .extend_pairs([
+            ("grant_type", "client_credentials"),
+            ("client_id", CLIENT),
+            ("client_secret", &record.client_secret),
+        ])
         .extend_pairs([("scope", scopes), ("resource", resource)])
         .finish();
     let response = http_client(Some(&record.ca_pem))?
@@ -129,7 +130,8 @@ const READY: &str = "the companion serves";
 pub(super) fn serve() -> Result<()> {
     let mut orders = String::new();
     std::io::stdin().read_to_string(&mut orders).context("cannot read the orders")?;
-    let Orders { cert_pem, key_pem, client_secret } = serde_json::from_str(&orders).context("cannot understand the orders")?;
+    let Orders { cert_pem, key_pem, client_secret } =
+        serde_json::from_str(&orders).context("cannot understand the orders")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

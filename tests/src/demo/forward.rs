@@ -21,7 +21,9 @@ const MAX_CONNECTIONS: usize = 256;
 /// Listeners on both loopback addresses: `localhost` may mean either. A machine without IPv6 has one.
 pub(super) async fn listeners() -> Result<Vec<TcpListener>> {
     let v4 = TcpListener::bind(("127.0.0.1", PORT)).await.with_context(|| {
-        format!("port {PORT} of this machine is taken; `ss -ltnp 'sport = :{PORT}'` says by whom, end that and try again")
+        format!(
+            "port {PORT} of this machine is taken; `ss -ltnp 'sport = :{PORT}'` says by whom, end that and try again"
+        )
     })?;
     let v6 = TcpListener::bind(("::1", PORT)).await.ok();
     Ok(std::iter::once(v4).chain(v6).collect())

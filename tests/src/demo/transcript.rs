@@ -25,13 +25,16 @@ pub(super) async fn play(endpoint: &str, token: &str, limited: &str) -> Result<(
     let client = anonymous.with_token(token);
     let limited = anonymous.with_token(limited);
 
-    let answer = show(&anonymous, "without a token: refused, with a challenge", &anonymous.call("ping", &json!({}))).await?;
+    let answer =
+        show(&anonymous, "without a token: refused, with a challenge", &anonymous.call("ping", &json!({}))).await?;
     ensure!(answer.status == 401, "expected 401 without a token, got {}", answer.status);
     let challenge = answer.header("www-authenticate").context("the 401 has no challenge")?;
     let metadata_url = endpoint.join(METADATA)?;
     ensure!(challenge.contains(metadata_url.as_str()), "the challenge does not name {metadata_url}: {challenge}");
 
-    let answer = show(&anonymous, "the metadata that the challenge names: where tokens come from", &anonymous.get(METADATA)?).await?;
+    let answer =
+        show(&anonymous, "the metadata that the challenge names: where tokens come from", &anonymous.get(METADATA)?)
+            .await?;
     ensure!(answer.body["resource"] == endpoint.as_str(), "the metadata's resource is not {endpoint}: {}", answer.body);
 
     let answer = show(&client, "what the server is", &client.rpc("server/discover", json!({}))).await?;
@@ -47,13 +50,19 @@ pub(super) async fn play(endpoint: &str, token: &str, limited: &str) -> Result<(
 
     let answer = show(&client, "echo", &client.call("echo", &json!({ "message": "hello from cargo demo" }))).await?;
     let result = answer.result()?;
-    ensure!(result["isError"] != true && result.to_string().contains("hello from cargo demo"), "echo did not answer its message: {result}");
+    ensure!(
+        result["isError"] != true && result.to_string().contains("hello from cargo demo"),
+        "echo did not answer its message: {result}"
+    );
 
     let what = "echo with a token that lacks tools:echo: refused, with what is missing";
     let answer = show(&limited, what, &limited.call("echo", &json!({ "message": "hello" }))).await?;
     ensure!(answer.status == 403, "expected 403 without the scope, got {}", answer.status);
     let challenge = answer.header("www-authenticate").context("the 403 has no challenge")?;
-    ensure!(challenge.contains("insufficient_scope") && challenge.contains("tools:echo"), "the challenge does not name the scope: {challenge}");
+    ensure!(
+        challenge.contains("insufficient_scope") && challenge.contains("tools:echo"),
+        "the challenge does not name the scope: {challenge}"
+    );
     Ok(())
 }
 

@@ -3,7 +3,11 @@
 //! The same distribution gives the C library that the program is linked with here and the one in the
 //! image, so they match by construction.
 
-use std::{fs, path::{Path, PathBuf}, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};

@@ -1,6 +1,9 @@
 //! One release build for each program, by the cargo that runs us, into the folder that it uses anyway.
 
-use std::{path::PathBuf, process::{Command, Stdio}};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -36,7 +39,10 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
-#[expect(clippy::disallowed_methods, reason = "cargo says which cargo it is by a variable, and a developer's switch is not worth a flag on three commands")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo says which cargo it is by a variable, and a developer's switch is not worth a flag on three commands"
+)]
 fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }

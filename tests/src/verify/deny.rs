@@ -21,11 +21,14 @@ pub(super) fn run(_: &Options) -> Result<()> {
     if !program.exists() {
         install(&root)?;
     }
-    watched(
-        Command::new(program)
-            .current_dir(repository())
-            .args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]),
-    )
+    watched(Command::new(program).current_dir(repository()).args([
+        "--locked",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }
 
 /// Takes some minutes, once for a cache.

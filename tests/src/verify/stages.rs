@@ -32,12 +32,7 @@ const NEEDS: [Need; 3] = [
 ];
 
 pub(super) static STAGES: [Stage; 8] = [
-    Stage {
-        name: "prerequisites",
-        what: "compilers and Debian packages",
-        needs: &[],
-        run: prerequisites,
-    },
+    Stage { name: "prerequisites", what: "compilers and Debian packages", needs: &[], run: prerequisites },
     Stage {
         name: "format",
         what: "cargo fmt --check",
@@ -54,7 +49,21 @@ pub(super) static STAGES: [Stage; 8] = [
         name: "generated",
         what: "generated files are as the code says",
         needs: &["clippy"],
-        run: |_| cargo(&["run", "--quiet", "--locked", "--package", "crds", "--features", "kube", "--bin", "crdgen", "--", "--check"]),
+        run: |_| {
+            cargo(&[
+                "run",
+                "--quiet",
+                "--locked",
+                "--package",
+                "crds",
+                "--features",
+                "kube",
+                "--bin",
+                "crdgen",
+                "--",
+                "--check",
+            ])
+        },
     },
     Stage { name: "chart", what: "helm lint, with and without values", needs: &["prerequisites"], run: chart },
     Stage { name: "deny", what: "licences, sources and banned crates", needs: &["prerequisites"], run: deny::run },
@@ -68,9 +77,13 @@ pub(super) static STAGES: [Stage; 8] = [
 ];
 
 fn prerequisites(options: &Options) -> Result<()> {
-    watched(Command::new(cargo_program()).arg("--version")).context("Rust is missing; install it from https://rustup.rs")?;
+    watched(Command::new(cargo_program()).arg("--version"))
+        .context("Rust is missing; install it from https://rustup.rs")?;
     for component in ["fmt", "clippy"] {
-        let found = Command::new(cargo_program()).args([component, "--version"]).output().is_ok_and(|output| output.status.success());
+        let found = Command::new(cargo_program())
+            .args([component, "--version"])
+            .output()
+            .is_ok_and(|output| output.status.success());
         ensure!(found, "cargo {component} is missing; run `rustup component add rustfmt clippy`");
     }
     ensure_packages(&NEEDS, options)
@@ -80,8 +93,11 @@ fn chart(_: &Options) -> Result<()> {
     let helm = modules::build(&HELM)?;
     let chart = repository().join("charts").join("mcp-operator");
     watched(Command::new(&helm).args(["lint", "--strict"]).arg(&chart))?;
-    let values = "image.repository=registry.example.com/mcp-operator,server.image=registry.example.com/mcp-server:0.1.0";
-    watched(Command::new(&helm).args(["lint", "--strict", "--set", values, "--set", "watchNamespaces={a,b}"]).arg(&chart))
+    let values =
+        "image.repository=registry.example.com/mcp-operator,server.image=registry.example.com/mcp-server:0.1.0";
+    watched(
+        Command::new(&helm).args(["lint", "--strict", "--set", values, "--set", "watchNamespaces={a,b}"]).arg(&chart),
+    )
 }
 
 fn e2e(options: &Options) -> Result<()> {

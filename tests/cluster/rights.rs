@@ -1,0 +1,91 @@
+//! Looking back at the whole run: what the operator may do, and what it did.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tests::{
+    command::{output, repository},
+    install,
+};
+
+use crate::{
+    audit::{Entry, listed},
+    world::World,
+};
+
+pub(crate) fn no_secret_was_read(world: &World) -> Result<()> {
+    let entries = world.audit.of_operator(world.beginning)?;
+    let secrets: Vec<&Entry> = entries.iter().filter(|entry| entry.object_ref.resource == "secrets").collect();
+    ensure!(secrets.is_empty(), "the operator asked for Secrets:\n  {}", listed(&secrets));
+    let refused: Vec<&Entry> = entries.iter().filter(|entry| entry.was_refused()).collect();
+    ensure!(refused.is_empty(), "the operator was refused, so a rule is missing:\n  {}", listed(&refused));
+    println!("        {} requests of the operator, none of them about a Secret", entries.len());
+    Ok(())
+}
+
+pub(crate) fn every_rule_was_used(world: &World) -> Result<()> {
+    if !world.whole_suite {
+        println!("        says something about the whole suite only");
+        return Ok(());
+    }
+    // Watches are written to the log when they end.
+    let entries = world.audit.of_operator(world.beginning)?;
+    let used: BTreeSet<Right> = entries.iter().map(Right::of).collect();
+    let granted = granted(world)?;
+    for right in &granted {
+        ensure!(right.iter().all(|part| !part.contains('*')), "a rule has a star: {right:?}");
+    }
+    let unused: Vec<_> = granted.difference(&used).collect();
+    ensure!(unused.is_empty(), "these rights were never used, so the chart should not give them: {unused:#?}");
+    println!("        {} rights, all used", granted.len());
+    Ok(())
+}
+
+/// API group, resource with its subresource, verb.
+type Right = [String; 3];
+
+trait Of {
+    fn of(entry: &Entry) -> Self;
+}
+
+impl Of for Right {
+    fn of(entry: &Entry) -> Self {
+        let object = &entry.object_ref;
+        let slash = if object.subresource.is_empty() { "" } else { "/" };
+        [object.api_group.clone(), format!("{}{slash}{}", object.resource, object.subresource), entry.verb.clone()]
+    }
+}
+
+/// Every right of every role that the chart renders.
+fn granted(world: &World) -> Result<BTreeSet<Right>> {
+    let mut helm = world.cluster.helm();
+    helm.args(["template", install::RELEASE]).arg(repository().join("charts").join("mcp-operator"));
+    helm.args(["--namespace", install::NAMESPACE, "--set", "crds.enabled=false,image.repository=x,server.image=x:1"]);
+    let rendered = output(&mut helm)?;
+    let mut rights = BTreeSet::new();
+    for document in rendered.split("\n---\n").filter(|document| document.contains("Role\n")) {
+        let object: Value = serde_saphyr::from_str(document).context("cannot read a rendered object")?;
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            for (group, resource, verb) in product(rule) {
+                rights.insert([group, resource, verb]);
+            }
+        }
+    }
+    ensure!(!rights.is_empty(), "the chart renders no rule");
+    Ok(rights)
+}
+
+fn product(rule: &Value) -> impl Iterator<Item = (String, String, String)> {
+    let strings = |member: &str| -> Vec<String> {
+        rule[member].as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let (groups, resources, verbs) = (strings("apiGroups"), strings("resources"), strings("verbs"));
+    groups.into_iter().flat_map(move |group| {
+        let (resources, verbs) = (resources.clone(), verbs.clone());
+        resources.into_iter().flat_map(move |resource| {
+            let group = group.clone();
+            verbs.clone().into_iter().map(move |verb| (group.clone(), resource.clone(), verb))
+        })
+    })
+}

@@ -1,0 +1,104 @@
+//! What all tests share: the cluster, the operator installed in it, an issuer, the audit log.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tests::{
+    cluster::{
+        self, Cluster, HOST_ADDRESS, Options, TestCa,
+        target::{Selection, Target, target},
+    },
+    images::{self, Images},
+    install::install,
+    issuer::{IssuerOptions, TestIssuer},
+    mcp_client::{Answer, McpClient, Request},
+};
+use tokio::runtime::Runtime;
+
+use crate::audit::{AuditLog, Mark};
+
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) images: Images,
+    pub(crate) issuer: TestIssuer,
+    pub(crate) ca: TestCa,
+    pub(crate) audit: AuditLog,
+    /// Before the operator was installed by us.
+    pub(crate) beginning: Mark,
+    pub(crate) idle: Duration,
+    /// Some tests look back at all the others.
+    pub(crate) whole_suite: bool,
+    was_up: bool,
+    runtime: Runtime,
+}
+
+impl World {
+    pub(crate) fn new(selection: &Selection, options: &Options, idle_seconds: u64, whole_suite: bool) -> Result<Self> {
+        ensure!(
+            selection.kubeconfig.is_none() && selection.context.is_none(),
+            "cargo e2e works in a cluster of its own only: its issuer runs on this machine, where the pods of a named cluster cannot \
+             reach it, and its images are in no registry; leave --kubeconfig, --context and MCP_TEST_KUBECONFIG away"
+        );
+        let was_up = cluster::status()?.components.iter().any(|(_, pid)| pid.is_some());
+        let timed = Timed::start();
+        let cluster = match target(selection, options)? {
+            Target::Own(cluster) => cluster,
+            Target::Named(_) => bail!("cargo e2e works in a cluster of its own only"),
+        };
+        timed.say("cluster up");
+        let timed = Timed::start();
+        let images = images::ensure(options)?;
+        timed.say("images built");
+        for image in [&images.operator, &images.server] {
+            println!(
+                "{}: program {:.1} MB, archive {:.1} MB",
+                image.reference(),
+                megabytes(image.program_bytes),
+                megabytes(image.archive_bytes())
+            );
+        }
+        let audit = AuditLog::new(cluster.audit_log());
+        let beginning = audit.mark()?;
+        let timed = Timed::start();
+        install(&cluster, &images)?;
+        timed.say("operator installed");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let ca = cluster.test_ca()?;
+        let issuer = runtime
+            .block_on(TestIssuer::start(HOST_ADDRESS.parse()?, &ca, IssuerOptions::default()))
+            .context("cannot start the issuer")?;
+        let idle = Duration::from_secs(idle_seconds);
+        Ok(Self { cluster, images, issuer, ca, audit, beginning, idle, whole_suite, was_up, runtime })
+    }
+
+    /// Sends a request and waits for the answer.
+    pub(crate) fn send(&self, client: &McpClient, request: &Request) -> Result<Answer> {
+        self.runtime.block_on(client.send(request))
+    }
+
+    /// Ends the cluster if it was not up before.
+    pub(crate) fn end(self) -> Result<()> {
+        self.runtime.block_on(self.issuer.stop());
+        if !self.was_up {
+            cluster::down()?;
+        }
+        Ok(())
+    }
+}
+
+struct Timed(Instant);
+
+impl Timed {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn say(&self, what: &str) {
+        println!("{what} in {:.1} s", self.0.elapsed().as_secs_f32());
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people, to one decimal place")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
