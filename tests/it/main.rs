@@ -1,1 +1,18 @@
-//! placeholder
+//! What needs no cluster: the real server over real HTTP, a real issuer with real keys, the bytes on the wire.
+//!
+//! One binary, one module for each topic. Every answer that passes through [`support`] is also checked against the
+//! schema of its revision, and searched for the token that was sent.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed, and says where")]
+
+mod canary;
+mod crate_graph;
+mod discovery;
+mod http;
+mod keys;
+mod policy;
+mod shutdown;
+mod startup;
+mod support;
+mod telemetry;
+mod tools;
+mod wire;

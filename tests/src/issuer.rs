@@ -66,22 +66,11 @@ pub struct TestIssuer {
 impl TestIssuer {
     /// Binds `ip` and serves. The issuer string is `https://<ip>:<port>`.
     pub async fn start(ip: IpAddr, ca: &TestCa, options: IssuerOptions) -> anyhow::Result<Self> {
-        let IssuerOptions {
-            port,
-            fault,
-            clients,
-            extra_names,
-        } = options;
-        let socket = TcpListener::bind((ip, port))
-            .await
-            .context("bind the issuer's address")?;
+        let IssuerOptions { port, fault, clients, extra_names } = options;
+        let socket = TcpListener::bind((ip, port)).await.context("bind the issuer's address")?;
         let address = socket.local_addr().context("read the issuer's address")?;
         let certificate = certificate(ca, ip, &extra_names)?;
-        let shared = Arc::new(Shared::new(
-            format!("https://{address}"),
-            fault,
-            Grants::new(&clients),
-        ));
+        let shared = Arc::new(Shared::new(format!("https://{address}"), fault, Grants::new(&clients)));
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let listener = Listener {
             socket,
@@ -93,13 +82,7 @@ impl TestIssuer {
         };
         tasks.spawn(listener.run());
         let ca_pem = ca.cert_pem.clone();
-        Ok(Self {
-            shared,
-            address,
-            ca_pem,
-            tasks,
-            shutdown,
-        })
+        Ok(Self { shared, address, ca_pem, tasks, shutdown })
     }
 
     /// The issuer string, byte for byte the `iss` of its tokens.
@@ -124,8 +107,7 @@ impl TestIssuer {
 
     /// An honest token of [`DEFAULT_SUBJECT`], RS256 or ES256.
     pub fn token_with(&self, algorithm: Algorithm, scopes: &[&str], audience: &str) -> String {
-        self.shared
-            .token(algorithm, DEFAULT_SUBJECT, scopes, audience)
+        self.shared.token(algorithm, DEFAULT_SUBJECT, scopes, audience)
     }
 
     /// The claims of such a token, to be changed and given to [`Self::mint`].
@@ -195,14 +177,8 @@ fn certificate(ca: &TestCa, ip: IpAddr, extra_names: &[String]) -> anyhow::Resul
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route(
-            "/.well-known/openid-configuration",
-            get(documents::discovery),
-        )
-        .route(
-            "/.well-known/oauth-authorization-server",
-            get(documents::discovery),
-        )
+        .route("/.well-known/openid-configuration", get(documents::discovery))
+        .route("/.well-known/oauth-authorization-server", get(documents::discovery))
         .route("/jwks", get(documents::key_set))
         .route("/authorize", get(oauth::authorize))
         .route("/token", post(oauth::token))

@@ -30,17 +30,12 @@ async fn answer(shared: &Shared, document: Document, honest: impl FnOnce() -> Va
     shared.counters.add(document);
     let mut fault = shared.fault.subscribe();
     // Held back until the test changes the fault or the asking side gives up.
-    let now = fault
-        .wait_for(|fault| *fault != Fault::Slow)
-        .await
-        .map_or(Fault::None, |now| *now);
+    let now = fault.wait_for(|fault| *fault != Fault::Slow).await.map_or(Fault::None, |now| *now);
     match now {
         Fault::None | Fault::Down | Fault::Slow => axum::Json(honest()).into_response(),
         Fault::Garbage => spoilt("<html>not the document</html>"),
         Fault::Huge => huge(),
-        Fault::ServerError => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "the issuer is broken").into_response()
-        }
+        Fault::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, "the issuer is broken").into_response(),
         Fault::Redirect => {
             let location = (header::LOCATION, "http://169.254.169.254/latest/meta-data");
             (StatusCode::FOUND, [location]).into_response()
@@ -56,8 +51,7 @@ fn spoilt(body: &'static str) -> Response {
 fn huge() -> Response {
     const CHUNK: &[u8] = &[b' '; 64 * 1024];
     let chunks = futures::stream::repeat(CHUNK).take(HUGE_BODY_BYTES / CHUNK.len());
-    let body =
-        Body::from_stream(chunks.map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk))));
+    let body = Body::from_stream(chunks.map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk))));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

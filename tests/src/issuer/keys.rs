@@ -39,18 +39,12 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     pub(crate) const fn new() -> Self {
-        Self {
-            oldest: 0,
-            newest: 0,
-        }
+        Self { oldest: 0, newest: 0 }
     }
 
     /// A new generation appears and signs from now on; the older ones stay published.
     pub(crate) fn rotate(&mut self) {
-        assert!(
-            self.newest + 1 < GENERATIONS,
-            "only {GENERATIONS} generations of keys exist"
-        );
+        assert!(self.newest + 1 < GENERATIONS, "only {GENERATIONS} generations of keys exist");
         self.newest += 1;
     }
 
@@ -61,18 +55,12 @@ impl KeyRing {
 
     /// The key that signs for `algorithm`.
     pub(crate) fn signing(self, algorithm: Algorithm) -> KeyRef {
-        KeyRef {
-            generation: generation(self.newest),
-            algorithm,
-        }
+        KeyRef { generation: generation(self.newest), algorithm }
     }
 
     /// A key of the right kind that is not in the set, also after every possible rotation but the last.
     pub(crate) fn unpublished(algorithm: Algorithm) -> KeyRef {
-        KeyRef {
-            generation: generation(GENERATIONS - 1),
-            algorithm,
-        }
+        KeyRef { generation: generation(GENERATIONS - 1), algorithm }
     }
 
     /// The published set (RFC 7517).
@@ -106,8 +94,8 @@ fn generation(index: usize) -> Arc<Generation> {
 }
 
 fn generate(index: usize) -> Generation {
-    let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
-        .expect("aws-lc generates 2048-bit RSA keys");
+    let rsa =
+        KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("aws-lc generates 2048-bit RSA keys");
     let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("aws-lc generates P-256 keys");
     let rsa = EncodingKey::from_rsa_pem(rsa.serialize_pem().as_bytes());
     let ec = EncodingKey::from_ec_pem(ec.serialize_pem().as_bytes());
@@ -123,11 +111,7 @@ fn signing_key(index: usize, algorithm: Algorithm, private: EncodingKey) -> Sign
     jwk.common.key_id = Some(kid.clone());
     jwk.common.public_key_use = Some(jsonwebtoken::jwk::PublicKeyUse::Signature);
     let public = serde_json::to_value(&jwk).expect("a key is plain JSON");
-    SigningKey {
-        kid,
-        private,
-        public,
-    }
+    SigningKey { kid, private, public }
 }
 
 #[cfg(test)]
@@ -150,18 +134,13 @@ mod tests {
         let set = KeyRing::new().key_set();
         for key in set["keys"].as_array().unwrap() {
             let private = ["d", "p", "q", "dp", "dq", "qi", "k"];
-            assert!(
-                private.iter().all(|member| key.get(member).is_none()),
-                "{key}"
-            );
+            assert!(private.iter().all(|member| key.get(member).is_none()), "{key}");
         }
     }
 
     fn kids(ring: KeyRing) -> Vec<String> {
         let set = ring.key_set();
         let keys = set["keys"].as_array().unwrap();
-        keys.iter()
-            .map(|key| key["kid"].as_str().unwrap().to_owned())
-            .collect()
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 }

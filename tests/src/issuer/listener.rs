@@ -64,10 +64,9 @@ impl Listener {
 
 /// TLS with this certificate: HTTP/1.1 only, no client certificates.
 pub(crate) fn acceptor(certificate: &Certificate) -> anyhow::Result<TlsAcceptor> {
-    let chain = CertificateDer::from_pem_slice(certificate.cert_pem.as_bytes())
-        .context("read the issuer's certificate")?;
-    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes())
-        .context("read the issuer's key")?;
+    let chain =
+        CertificateDer::from_pem_slice(certificate.cert_pem.as_bytes()).context("read the issuer's certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).context("read the issuer's key")?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -31,21 +31,13 @@ pub(crate) fn claims(issuer: &str, subject: &str, scopes: &[&str], audience: &st
 
 /// `claims` signed by `key`, with the header that honest issuers write.
 pub(crate) fn sign(key: &KeyRef, algorithm: Algorithm, claims: &Value) -> String {
-    let header = Header {
-        kid: Some(key.key().kid.clone()),
-        ..Header::new(algorithm)
-    };
+    let header = Header { kid: Some(key.key().kid.clone()), ..Header::new(algorithm) };
     jsonwebtoken::encode(&header, claims, &key.key().private)
         .expect("JSON claims and a key of the right family always sign")
 }
 
 /// `claims` under a header of one's own, signed by `key` whatever the header says.
-pub(crate) fn sign_under(
-    key: &KeyRef,
-    algorithm: Algorithm,
-    header: &Value,
-    claims: &Value,
-) -> String {
+pub(crate) fn sign_under(key: &KeyRef, algorithm: Algorithm, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", part(header), part(claims));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.key().private, algorithm)
         .expect("a key of the right family always signs");

@@ -39,11 +39,6 @@ impl IntoResponse for OAuthError {
             _ => StatusCode::BAD_REQUEST,
         };
         let body = json!({ "error": self.code, "error_description": self.description });
-        (
-            status,
-            [(header::CACHE_CONTROL, "no-store")],
-            axum::Json(body),
-        )
-            .into_response()
+        (status, [(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
     }
 }

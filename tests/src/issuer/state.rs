@@ -43,13 +43,7 @@ impl Shared {
     }
 
     /// An honest token for `subject`, signed with the newest key.
-    pub(crate) fn token(
-        &self,
-        algorithm: Algorithm,
-        subject: &str,
-        scopes: &[&str],
-        audience: &str,
-    ) -> String {
+    pub(crate) fn token(&self, algorithm: Algorithm, subject: &str, scopes: &[&str], audience: &str) -> String {
         let claims = mint::claims(&self.url, subject, scopes, audience);
         self.sign(algorithm, &claims)
     }

@@ -39,10 +39,7 @@ async fn a_client_with_a_secret_gets_a_token_for_the_resource_that_it_names() {
     assert_eq!(answer["scope"], "tools:ping tools:echo");
     let keys: JwkSet = serde_json::from_value(get_json(&client, &issuer, "/jwks").await).unwrap();
     let claims = verify(answer["access_token"].as_str().unwrap(), &keys).unwrap();
-    assert_eq!(
-        (&claims["aud"], &claims["sub"]),
-        (&json!(AUDIENCE), &json!("demo"))
-    );
+    assert_eq!((&claims["aud"], &claims["sub"]), (&json!(AUDIENCE), &json!("demo")));
 }
 
 #[tokio::test]
@@ -52,16 +49,10 @@ async fn a_wrong_secret_an_unknown_grant_and_a_missing_resource_are_refused() {
     let (id, secret) = (("client_id", "demo"), ("client_secret", "demo-secret"));
     let resource = ("resource", AUDIENCE);
     for (form, error) in [
-        (
-            vec![grant, id, ("client_secret", "guess"), resource],
-            "invalid_client",
-        ),
+        (vec![grant, id, ("client_secret", "guess"), resource], "invalid_client"),
         (vec![grant, id, resource], "invalid_client"),
         (vec![grant, id, secret], "invalid_target"),
-        (
-            vec![("grant_type", "password"), id, secret, resource],
-            "unsupported_grant_type",
-        ),
+        (vec![("grant_type", "password"), id, secret, resource], "unsupported_grant_type"),
     ] {
         let (status, answer) = post_form(&client, &issuer, &form).await;
         assert!(status.is_client_error());
@@ -117,10 +108,7 @@ async fn a_public_client_registers_and_walks_the_code_flow_with_pkce() {
     let (status, answer) = post_form(&client, &issuer, &form).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let (status, again) = post_form(&client, &issuer, &form).await;
-    assert_eq!(
-        (status, &again["error"]),
-        (StatusCode::BAD_REQUEST, &json!("invalid_grant"))
-    );
+    assert_eq!((status, &again["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_grant")));
 }
 
 #[tokio::test]
@@ -135,25 +123,9 @@ async fn every_fault_shows_and_ends() {
     issuer.set_fault(Fault::Redirect);
     assert_eq!(client.get(&url).send().await.unwrap().status(), 302);
     issuer.set_fault(Fault::Garbage);
-    assert!(
-        client
-            .get(&url)
-            .send()
-            .await
-            .unwrap()
-            .json::<Value>()
-            .await
-            .is_err()
-    );
+    assert!(client.get(&url).send().await.unwrap().json::<Value>().await.is_err());
     issuer.set_fault(Fault::Huge);
-    let body = client
-        .get(&url)
-        .send()
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap();
+    let body = client.get(&url).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(body.len(), 50 * 1024 * 1024);
     issuer.set_fault(Fault::Slow);
     let (answer, ()) = tokio::join!(client.get(&url).send(), async {
@@ -162,10 +134,7 @@ async fn every_fault_shows_and_ends() {
         }
         issuer.set_fault(Fault::None);
     });
-    assert_eq!(
-        answer.unwrap().json::<JwkSet>().await.unwrap().keys.len(),
-        2
-    );
+    assert_eq!(answer.unwrap().json::<JwkSet>().await.unwrap().keys.len(), 2);
 }
 
 #[tokio::test]
@@ -180,24 +149,11 @@ async fn start() -> (TestIssuer, reqwest::Client) {
     // A second test of the same process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ca = TestCa::generate().unwrap();
-    let clients = vec![StaticClient {
-        id: "demo".to_owned(),
-        secret: "demo-secret".to_owned(),
-    }];
-    let options = IssuerOptions {
-        clients,
-        ..IssuerOptions::default()
-    };
-    let issuer = TestIssuer::start(IpAddr::V4(Ipv4Addr::LOCALHOST), &ca, options)
-        .await
-        .unwrap();
+    let clients = vec![StaticClient { id: "demo".to_owned(), secret: "demo-secret".to_owned() }];
+    let options = IssuerOptions { clients, ..IssuerOptions::default() };
+    let issuer = TestIssuer::start(IpAddr::V4(Ipv4Addr::LOCALHOST), &ca, options).await.unwrap();
     let root = Certificate::from_pem(issuer.ca_pem().as_bytes()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([root])
-        .redirect(Policy::none())
-        .no_proxy()
-        .build()
-        .unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([root]).redirect(Policy::none()).no_proxy().build().unwrap();
     (issuer, client)
 }
 
@@ -206,14 +162,8 @@ async fn get_json(client: &reqwest::Client, issuer: &TestIssuer, path: &str) -> 
     client.get(url).send().await.unwrap().json().await.unwrap()
 }
 
-async fn post_form(
-    client: &reqwest::Client,
-    issuer: &TestIssuer,
-    form: &[(&str, &str)],
-) -> (StatusCode, Value) {
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(form)
-        .finish();
+async fn post_form(client: &reqwest::Client, issuer: &TestIssuer, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let answer = client
         .post(format!("{}/token", issuer.issuer_url()))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -230,7 +180,5 @@ fn verify(token: &str, keys: &JwkSet) -> Option<Value> {
     let key = DecodingKey::from_jwk(keys.find(&header.kid?)?).unwrap();
     let mut validation = Validation::new(header.alg);
     validation.set_audience(&[AUDIENCE]);
-    jsonwebtoken::decode(token, &key, &validation)
-        .ok()
-        .map(|token| token.claims)
+    jsonwebtoken::decode(token, &key, &validation).ok().map(|token| token.claims)
 }

@@ -27,9 +27,7 @@ pub(crate) async fn authorize(
         let mut pairs = location.query_pairs_mut();
         match approve(&shared, &parameter) {
             Ok(code) => pairs.append_pair("code", &code),
-            Err(error) => pairs
-                .append_pair("error", error.code)
-                .append_pair("error_description", error.description),
+            Err(error) => pairs.append_pair("error", error.code).append_pair("error_description", error.description),
         };
         if let Some(state) = parameter("state") {
             pairs.append_pair("state", state);
@@ -37,57 +35,34 @@ pub(crate) async fn authorize(
         pairs.append_pair("iss", &shared.url);
     }
     let no_store = (header::CACHE_CONTROL, "no-store".to_owned());
-    (
-        StatusCode::FOUND,
-        [(header::LOCATION, location.to_string()), no_store],
-    )
-        .into_response()
+    (StatusCode::FOUND, [(header::LOCATION, location.to_string()), no_store]).into_response()
 }
 
-fn redirect_target<'a>(
-    shared: &Shared,
-    parameter: &impl Fn(&str) -> Option<&'a str>,
-) -> Result<Url, OAuthError> {
-    const UNKNOWN: OAuthError =
-        OAuthError::new("invalid_request", "unknown client, or not its redirect_uri");
+fn redirect_target<'a>(shared: &Shared, parameter: &impl Fn(&str) -> Option<&'a str>) -> Result<Url, OAuthError> {
+    const UNKNOWN: OAuthError = OAuthError::new("invalid_request", "unknown client, or not its redirect_uri");
     let client_id = parameter("client_id").ok_or(UNKNOWN)?;
     let redirect_uri = parameter("redirect_uri").ok_or(UNKNOWN)?;
     let grants = shared.grants();
     let client = grants.client(client_id).ok_or(UNKNOWN)?;
-    if !client
-        .redirect_uris
-        .iter()
-        .any(|registered| registered == redirect_uri)
-    {
+    if !client.redirect_uris.iter().any(|registered| registered == redirect_uri) {
         return Err(UNKNOWN);
     }
     Url::parse(redirect_uri).map_err(|_| UNKNOWN)
 }
 
-fn approve<'a>(
-    shared: &Shared,
-    parameter: &impl Fn(&str) -> Option<&'a str>,
-) -> Result<String, OAuthError> {
+fn approve<'a>(shared: &Shared, parameter: &impl Fn(&str) -> Option<&'a str>) -> Result<String, OAuthError> {
     if parameter("response_type") != Some("code") {
-        return Err(OAuthError::new(
-            "unsupported_response_type",
-            "response_type is `code`",
-        ));
+        return Err(OAuthError::new("unsupported_response_type", "response_type is `code`"));
     }
     if parameter("code_challenge_method") != Some("S256") {
-        return Err(OAuthError::new(
-            "invalid_request",
-            "code_challenge_method is `S256`",
-        ));
+        return Err(OAuthError::new("invalid_request", "code_challenge_method is `S256`"));
     }
     let required = |name, text| parameter(name).ok_or(OAuthError::new("invalid_request", text));
     let grant = Code {
         client_id: required("client_id", "client_id is missing")?.to_owned(),
         redirect_uri: required("redirect_uri", "redirect_uri is missing")?.to_owned(),
         challenge: required("code_challenge", "code_challenge is missing")?.to_owned(),
-        resource: parameter("resource")
-            .ok_or(OAuthError::new("invalid_target", "resource is missing"))?
-            .to_owned(),
+        resource: parameter("resource").ok_or(OAuthError::new("invalid_target", "resource is missing"))?.to_owned(),
         scope: parameter("scope").unwrap_or(DEFAULT_SCOPE).to_owned(),
     };
     let code = uuid::Uuid::new_v4().to_string();

@@ -51,18 +51,9 @@ impl Grants {
     pub(crate) fn new(clients: &[StaticClient]) -> Self {
         let clients = clients.iter().map(|client| {
             let secret = Some(client.secret.clone());
-            (
-                client.id.clone(),
-                Client {
-                    secret,
-                    redirect_uris: Vec::new(),
-                },
-            )
+            (client.id.clone(), Client { secret, redirect_uris: Vec::new() })
         });
-        Self {
-            clients: clients.collect(),
-            codes: HashMap::new(),
-        }
+        Self { clients: clients.collect(), codes: HashMap::new() }
     }
 
     pub(super) fn client(&self, id: &str) -> Option<&Client> {
@@ -71,10 +62,7 @@ impl Grants {
 
     pub(super) fn add_client(&mut self, id: String, client: Client) -> Result<(), OAuthError> {
         if self.clients.len() >= MAX_ENTRIES {
-            return Err(OAuthError::new(
-                "invalid_client_metadata",
-                "too many clients",
-            ));
+            return Err(OAuthError::new("invalid_client_metadata", "too many clients"));
         }
         self.clients.insert(id, client);
         Ok(())
@@ -119,28 +107,17 @@ mod tests {
     fn a_challenge_is_that_of_the_rfc() {
         // RFC 7636, appendix B.
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(
-            challenge(verifier),
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        );
+        assert_eq!(challenge(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
     fn a_code_serves_once_and_only_its_own_client() {
         let mut grants = Grants::new(&[]);
-        for (client_id, verifier, served) in [
-            ("a", "right", true),
-            ("a", "wrong", false),
-            ("b", "right", false),
-        ] {
+        for (client_id, verifier, served) in [("a", "right", true), ("a", "wrong", false), ("b", "right", false)] {
             grants.add_code("code".to_owned(), code()).unwrap();
             let first = grants.redeem("code", client_id, "http://localhost/cb", verifier);
             assert_eq!(first.is_ok(), served, "{client_id} {verifier}");
-            assert!(
-                grants
-                    .redeem("code", "a", "http://localhost/cb", "right")
-                    .is_err()
-            );
+            assert!(grants.redeem("code", "a", "http://localhost/cb", "right").is_err());
         }
     }
 

@@ -35,8 +35,7 @@ pub(crate) async fn register(State(shared): State<Arc<Shared>>, body: Bytes) -> 
 }
 
 fn try_register(shared: &Shared, body: &[u8]) -> Result<Value, OAuthError> {
-    const MALFORMED: OAuthError =
-        OAuthError::new("invalid_client_metadata", "the metadata cannot be read");
+    const MALFORMED: OAuthError = OAuthError::new("invalid_client_metadata", "the metadata cannot be read");
     let mut document: Value = serde_json::from_slice(body).map_err(|_| MALFORMED)?;
     let metadata = Metadata::deserialize(&document).map_err(|_| MALFORMED)?;
     let members = document.as_object_mut().ok_or(MALFORMED)?;
@@ -44,9 +43,7 @@ fn try_register(shared: &Shared, body: &[u8]) -> Result<Value, OAuthError> {
         let text = "redirect URIs are https or on loopback";
         return Err(OAuthError::new("invalid_redirect_uri", text));
     }
-    let method = metadata
-        .token_endpoint_auth_method
-        .unwrap_or_else(|| "none".to_owned());
+    let method = metadata.token_endpoint_auth_method.unwrap_or_else(|| "none".to_owned());
     let secret = (method != "none").then(|| uuid::Uuid::new_v4().to_string());
     let id = uuid::Uuid::new_v4().to_string();
     members.insert("client_id".to_owned(), json!(id));
@@ -55,10 +52,7 @@ fn try_register(shared: &Shared, body: &[u8]) -> Result<Value, OAuthError> {
         members.insert("client_secret".to_owned(), json!(secret));
         members.insert("client_secret_expires_at".to_owned(), json!(0));
     }
-    let client = Client {
-        secret,
-        redirect_uris: metadata.redirect_uris,
-    };
+    let client = Client { secret, redirect_uris: metadata.redirect_uris };
     shared.grants().add_client(id, client)?;
     Ok(document)
 }

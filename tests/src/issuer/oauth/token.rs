@@ -16,8 +16,7 @@ use super::{DEFAULT_SCOPE, OAuthError};
 use crate::issuer::mint::{self, DEFAULT_SUBJECT, TOKEN_LIFETIME_SECONDS};
 use crate::issuer::state::Shared;
 
-const INVALID_CLIENT: OAuthError =
-    OAuthError::new("invalid_client", "unknown client or wrong secret");
+const INVALID_CLIENT: OAuthError = OAuthError::new("invalid_client", "unknown client or wrong secret");
 
 type Form = HashMap<String, String>;
 
@@ -30,11 +29,7 @@ struct Grant {
 }
 
 /// Answers with a bearer token, RS256.
-pub(crate) async fn token(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(crate) async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let form: Form = form_urlencoded::parse(&body).into_owned().collect();
     match grant(&shared, &headers, &form) {
         Ok(grant) => {
@@ -49,84 +44,39 @@ fn grant(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Grant, OAu
     match form.get("grant_type").map(String::as_str) {
         Some("authorization_code") => authorization_code(shared, headers, form),
         Some("client_credentials") => client_credentials(shared, headers, form),
-        _ => Err(OAuthError::new(
-            "unsupported_grant_type",
-            "grant_type is not served",
-        )),
+        _ => Err(OAuthError::new("unsupported_grant_type", "grant_type is not served")),
     }
 }
 
-fn authorization_code(
-    shared: &Shared,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Grant, OAuthError> {
+fn authorization_code(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Grant, OAuthError> {
     let client_id = authenticated_client(shared, headers, form)?;
     let field = |name| form.get(name).map_or("", String::as_str);
-    let code = shared.grants().redeem(
-        field("code"),
-        &client_id,
-        field("redirect_uri"),
-        field("code_verifier"),
-    )?;
-    if form
-        .get("resource")
-        .is_some_and(|resource| *resource != code.resource)
-    {
-        return Err(OAuthError::new(
-            "invalid_target",
-            "resource is not the one of the code",
-        ));
+    let code = shared.grants().redeem(field("code"), &client_id, field("redirect_uri"), field("code_verifier"))?;
+    if form.get("resource").is_some_and(|resource| *resource != code.resource) {
+        return Err(OAuthError::new("invalid_target", "resource is not the one of the code"));
     }
-    Ok(Grant {
-        subject: DEFAULT_SUBJECT.to_owned(),
-        client_id,
-        resource: code.resource,
-        scope: code.scope,
-    })
+    Ok(Grant { subject: DEFAULT_SUBJECT.to_owned(), client_id, resource: code.resource, scope: code.scope })
 }
 
-fn client_credentials(
-    shared: &Shared,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<Grant, OAuthError> {
+fn client_credentials(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Grant, OAuthError> {
     let client_id = authenticated_client(shared, headers, form)?;
-    let confidential = shared
-        .grants()
-        .client(&client_id)
-        .is_some_and(|client| client.secret.is_some());
+    let confidential = shared.grants().client(&client_id).is_some_and(|client| client.secret.is_some());
     if !confidential {
-        return Err(OAuthError::new(
-            "unauthorized_client",
-            "a public client has no credentials",
-        ));
+        return Err(OAuthError::new("unauthorized_client", "a public client has no credentials"));
     }
     let missing = OAuthError::new("invalid_target", "resource is missing");
     Ok(Grant {
         subject: client_id.clone(),
         client_id,
         resource: form.get("resource").ok_or(missing)?.clone(),
-        scope: form
-            .get("scope")
-            .map_or(DEFAULT_SCOPE, String::as_str)
-            .to_owned(),
+        scope: form.get("scope").map_or(DEFAULT_SCOPE, String::as_str).to_owned(),
     })
 }
 
 /// The client that the request proves to come from: by Basic, by form fields, or (public) by its id alone.
-fn authenticated_client(
-    shared: &Shared,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<String, OAuthError> {
+fn authenticated_client(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<String, OAuthError> {
     let (id, secret) = basic(headers)
-        .or_else(|| {
-            Some((
-                form.get("client_id")?.clone(),
-                form.get("client_secret").cloned(),
-            ))
-        })
+        .or_else(|| Some((form.get("client_id")?.clone(), form.get("client_secret").cloned())))
         .ok_or(INVALID_CLIENT)?;
     let grants = shared.grants();
     let client = grants.client(&id).ok_or(INVALID_CLIENT)?;

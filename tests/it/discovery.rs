@@ -1,0 +1,247 @@
+//! What a client can learn without knowing anything: challenge, metadata, and what the endpoint can do.
+
+use expect_test::expect;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::client::PUBLIC_URL;
+use crate::support::message::{LEGACY, MODERN};
+use crate::support::{Era, GatewayOptions, Message, spawn_gateway};
+
+const METADATA_PATH: &str = "/.well-known/oauth-protected-resource/mcp";
+
+#[tokio::test]
+async fn the_metadata_names_resource_issuers_and_scopes_and_needs_no_token() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let answer = gateway.client.get(METADATA_PATH, None).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(
+        answer.json(),
+        json!({
+            "resource": PUBLIC_URL,
+            "authorization_servers": [gateway.issuer.issuer_url()],
+            "scopes_supported": ["tools:echo", "tools:ping"],
+            "bearer_methods_supported": ["header"],
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_metadata_is_readable_from_any_origin() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let request = gateway.client.request(Method::GET, METADATA_PATH);
+    let answer = request.header("origin", "https://anywhere.example").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    assert!(answer.headers().get("access-control-allow-credentials").is_none());
+}
+
+#[tokio::test]
+async fn the_root_form_of_the_metadata_does_not_exist_beside_a_path() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let root = gateway.client.get("/.well-known/oauth-protected-resource", None).await;
+    assert_eq!(root.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_endpoint_is_no_authorization_server() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    for path in [
+        "/authorize",
+        "/token",
+        "/register",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/openid-configuration",
+    ] {
+        assert_eq!(gateway.client.get(path, None).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_token_is_told_by_its_class_and_nothing_else() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let message = Message::call(Era::Modern, "ping", json!({}));
+    let mut expired = gateway.issuer.claims(&["tools:ping"], PUBLIC_URL);
+    expired["exp"] = json!(expired["iat"].as_u64().unwrap() - 60);
+    expired["iat"] = json!(expired["iat"].as_u64().unwrap() - 120);
+    let token = gateway.issuer.mint(&expired);
+    let answer = gateway.client.send(&message, Some(&token)).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    expect![[
+        r#"Bearer error="invalid_token", error_description="the access token has expired", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", scope="tools:echo tools:ping""#
+    ]]
+    .assert_eq(answer.header("www-authenticate").unwrap());
+    let body = answer.json();
+    assert_eq!(body["error"], "invalid_token");
+    assert_eq!(body["error_description"], "the access token has expired");
+}
+
+/// The rows of auth.md, section 9, that exist in this part, over the wire.
+#[tokio::test]
+async fn each_row_of_the_token_matrix_is_refused_as_an_invalid_token() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let issuer = &gateway.issuer;
+    let honest = issuer.claims(&["tools:ping"], PUBLIC_URL);
+    let claims = |member: &str, value: Value| {
+        let mut claims = honest.clone();
+        claims[member] = value;
+        issuer.mint(&claims)
+    };
+    let without = |member: &str| {
+        let mut claims = honest.clone();
+        claims.as_object_mut().unwrap().remove(member);
+        issuer.mint(&claims)
+    };
+    let header = |header: Value| issuer.mint_under(jsonwebtoken::Algorithm::RS256, &header, &honest);
+    let now = honest["iat"].as_u64().unwrap();
+    let good = issuer.mint(&honest);
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let rows = [
+        ("nbf in the future", claims("nbf", json!(now + 600))),
+        ("iss with a slash more", claims("iss", json!(format!("{}/", issuer.issuer_url())))),
+        ("iss of another", claims("iss", json!("https://login.example.com"))),
+        ("aud missing", without("aud")),
+        ("aud of another server", claims("aud", json!("https://other.example.com/mcp"))),
+        ("aud with a slash more", claims("aud", json!(format!("{PUBLIC_URL}/")))),
+        ("exp missing", without("exp")),
+        ("exp as text", claims("exp", json!((now + 60).to_string()))),
+        ("sub missing", without("sub")),
+        ("sub empty", claims("sub", json!(""))),
+        ("bound to a key", claims("cnf", json!({ "jkt": "x" }))),
+        ("alg none", header(json!({ "alg": "none", "typ": "JWT" }))),
+        ("alg HS256", header(json!({ "alg": "HS256", "kid": "rs256-0" }))),
+        ("kid of no key", header(json!({ "alg": "RS256", "kid": "../../etc/passwd" }))),
+        ("kid of a key of another kind", header(json!({ "alg": "RS256", "kid": "es256-0" }))),
+        ("an ID-JAG", header(json!({ "alg": "RS256", "kid": "rs256-0", "typ": "oauth-id-jag+jwt" }))),
+        ("crit", header(json!({ "alg": "RS256", "kid": "rs256-0", "crit": ["exp"] }))),
+        ("no signature", format!("{message}.")),
+        ("another token's payload", format!("{}.{signature}", without("sub").rsplit_once('.').unwrap().0)),
+        ("an opaque token", "7f8c0d9e2b".to_owned()),
+        ("20 KiB", "x".repeat(20 * 1024)),
+    ];
+    for (row, token) in rows {
+        let answer = gateway.client.call(Era::Modern, "ping", json!({}), &token).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{row}: {}", answer.text());
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with(r#"Bearer error="invalid_token""#), "{row}: {challenge}");
+        assert_eq!(answer.json()["error"], "invalid_token", "{row}");
+    }
+}
+
+#[tokio::test]
+async fn honest_tokens_of_every_shape_are_accepted() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let issuer = &gateway.issuer;
+    let honest = issuer.claims(&["tools:ping"], PUBLIC_URL);
+    let claims = |member: &str, value: Value| {
+        let mut claims = honest.clone();
+        claims[member] = value;
+        issuer.mint(&claims)
+    };
+    let just_expired = honest["iat"].as_u64().unwrap() - 20;
+    let typed = json!({ "alg": "RS256", "kid": "rs256-0", "typ": "at+jwt" });
+    for (row, token) in [
+        ("aud as a list", claims("aud", json!(["https://other.example.com", PUBLIC_URL]))),
+        ("scope as a list", claims("scope", json!(["tools:ping"]))),
+        ("expired within the leeway", {
+            let mut claims = honest.clone();
+            claims["exp"] = json!(just_expired);
+            claims["iat"] = json!(just_expired - 60);
+            issuer.mint(&claims)
+        }),
+        ("typ at+jwt", issuer.mint_under(jsonwebtoken::Algorithm::RS256, &typed, &honest)),
+    ] {
+        let answer = gateway.client.call(Era::Modern, "ping", json!({}), &token).await;
+        assert_eq!(answer.status, StatusCode::OK, "{row}: {}", answer.text());
+    }
+    let message = Message::call(Era::Modern, "ping", json!({}));
+    let lower_case = format!("bearer {}", issuer.mint(&honest));
+    assert_eq!(gateway.client.send_as(&message, Some(&lower_case)).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_next_request_on_a_connection_needs_its_own_token() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let token = gateway.issuer.token(&["tools:ping"], PUBLIC_URL);
+    let message = Message::call(Era::Modern, "ping", json!({}));
+    assert_eq!(gateway.client.send(&message, Some(&token)).await.status, 200);
+    assert_eq!(gateway.client.send(&message, None).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_capabilities_document_says_what_discover_says() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let token = gateway.issuer.token(&[], PUBLIC_URL);
+    assert_eq!(gateway.client.get("/mcp/capabilities", None).await.status, 401);
+    let answer = gateway.client.get("/mcp/capabilities", Some(&token)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let document = answer.json();
+    let members: Vec<&String> = document.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["apiVersion", "capabilities", "serverInfo"]);
+
+    let discover = gateway.client.ask(Era::Modern, "server/discover", json!({}), &token).await;
+    let discover = discover.result();
+    assert_eq!(discover["capabilities"], document["capabilities"]);
+    let server_info = &discover["_meta"]["io.modelcontextprotocol/serverInfo"];
+    assert_eq!(*server_info, document["serverInfo"]);
+    assert_eq!(discover["supportedVersions"], json!([MODERN, LEGACY]));
+}
+
+#[tokio::test]
+async fn initialize_opens_the_older_era_with_our_latest_version_of_it() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let token = gateway.issuer.token(&[], PUBLIC_URL);
+    for asked in [LEGACY, MODERN, "1999-01-01", "2025-06-18"] {
+        let answer = gateway.client.send(&Message::initialize(asked), Some(&token)).await;
+        let result = answer.result();
+        assert_eq!(result["protocolVersion"], LEGACY, "asked for {asked}");
+        assert_eq!(result["capabilities"], json!({ "tools": {} }));
+        assert!(result["serverInfo"]["name"].is_string());
+        assert_eq!(answer.header("mcp-session-id"), None, "no session is promised");
+    }
+    let ready = Message::legacy("notifications/initialized", json!({})).without("/id");
+    assert_eq!(gateway.client.send(&ready, Some(&token)).await.status, 202);
+    let pong = gateway.client.ask(Era::Legacy, "ping", json!({}), &token).await;
+    assert_eq!(pong.result(), json!({}));
+}
+
+/// P1-02: nothing is announced that a call rejects, and nothing is served that is not announced.
+#[tokio::test]
+async fn every_listed_tool_can_be_called_and_the_list_is_stable() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let token = gateway.issuer.token(&["tools:ping", "tools:echo"], PUBLIC_URL);
+    for era in Era::BOTH {
+        let list = gateway.client.ask(era, "tools/list", json!({}), &token).await;
+        let again = gateway.client.ask(era, "tools/list", json!({}), &token).await;
+        assert_eq!(list.body, again.body, "a list is byte-stable");
+        let result = list.result();
+        let tools = result["tools"].as_array().unwrap();
+        let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["ping", "echo", "health_check"]);
+        for name in names {
+            let arguments = if name == "echo" { json!({ "message": "a" }) } else { json!({}) };
+            let called = gateway.client.call(era, name, arguments, &token).await;
+            assert_ne!(called.result()["isError"], true, "{name}");
+        }
+    }
+    for undeclared in ["resources/list", "prompts/list", "completion/complete", "subscriptions/listen"] {
+        let answer = gateway.client.ask(Era::Modern, undeclared, json!({}), &token).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, -32601), "{undeclared}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_tool_is_absent_and_unknown() {
+    let mut options = GatewayOptions::default();
+    options.config.builtins.echo = false;
+    let gateway = spawn_gateway(options).await;
+    let token = gateway.issuer.token(&["tools:ping", "tools:echo"], PUBLIC_URL);
+    let list = gateway.client.ask(Era::Modern, "tools/list", json!({}), &token).await.result();
+    assert_eq!(list["tools"].as_array().unwrap().len(), 2);
+    let disabled = gateway.client.call(Era::Modern, "echo", json!({ "message": "a" }), &token).await;
+    let unknown = gateway.client.call(Era::Modern, "no_such", json!({ "message": "a" }), &token).await;
+    assert_eq!((disabled.status, disabled.code()), (StatusCode::BAD_REQUEST, -32602));
+    assert_eq!(disabled.body, unknown.body, "an answer that tells the two apart");
+}

@@ -1,0 +1,18 @@
+//! A gateway in process or as the real binary, a client that speaks both eras, and what looks at the answers.
+
+pub(crate) mod answer;
+pub(crate) mod client;
+pub(crate) mod collector;
+pub(crate) mod files;
+pub(crate) mod in_process;
+pub(crate) mod message;
+pub(crate) mod patience;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod schema;
+
+pub(crate) use answer::Answer;
+pub(crate) use files::GatewayOptions;
+pub(crate) use in_process::{SpawnedGateway, spawn_gateway};
+pub(crate) use message::{Era, Message};
+pub(crate) use patience::eventually;

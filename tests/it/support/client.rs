@@ -1,0 +1,118 @@
+//! A client of one gateway: sends [`Message`]s under the public host name, over real HTTP.
+
+use std::net::SocketAddr;
+
+use reqwest::{Client, Method, StatusCode, redirect::Policy};
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::message::{Era, Message};
+use super::patience::eventually;
+
+/// The host of `publicUrl` in every test; requests name it and go to loopback.
+pub(crate) const PUBLIC_HOST: &str = "mcp.example.com";
+
+/// `publicUrl`: another scheme and port than those that requests come by, so that nothing can be taken from them.
+pub(crate) const PUBLIC_URL: &str = "https://mcp.example.com/mcp";
+
+/// Where one gateway listens, and a connection pool to it.
+#[derive(Clone)]
+pub(crate) struct McpClient {
+    http: Client,
+    /// What requests name in `Host`, beside the port.
+    host: String,
+    public: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl McpClient {
+    /// For a gateway whose public URL is [`PUBLIC_URL`].
+    pub(crate) fn new(public: SocketAddr, admin: SocketAddr) -> Self {
+        Self::under(PUBLIC_HOST, public, admin)
+    }
+
+    /// For a gateway that is called `host`.
+    #[expect(clippy::disallowed_methods, reason = "a client of the suite: the server's own one refuses loopback")]
+    pub(crate) fn under(host: &str, public: SocketAddr, admin: SocketAddr) -> Self {
+        // A second client of the same process finds it installed.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = Client::builder()
+            .resolve(host, public)
+            .redirect(Policy::none())
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
+        Self { http, host: host.to_owned(), public, admin }
+    }
+
+    /// Where the public listener is.
+    pub(crate) fn public_address(&self) -> SocketAddr {
+        self.public
+    }
+
+    /// Any request to the public listener.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let Self { http, host, public, .. } = self;
+        http.request(method, format!("http://{host}:{}{path}", public.port()))
+    }
+
+    /// A GET on the public listener.
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let request = self.request(Method::GET, path);
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        answer.assert_discreet(token);
+        answer
+    }
+
+    /// A GET on the admin listener.
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        let url = format!("http://{}{path}", self.admin);
+        Answer::read(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// A POST to the endpoint; the answer is checked against the schema and for what must not be in it.
+    pub(crate) async fn send(&self, message: &Message, token: Option<&str>) -> Answer {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let answer = self.send_as(message, authorization.as_deref()).await;
+        answer.assert_discreet(token);
+        answer
+    }
+
+    /// The same with any `Authorization`.
+    pub(crate) async fn send_as(&self, message: &Message, authorization: Option<&str>) -> Answer {
+        let mut request = self.request(Method::POST, "/mcp");
+        for (name, value) in &message.headers {
+            request = request.header(name, value);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = request.body(message.body.to_string()).send().await.unwrap();
+        let answer = Answer::read(response).await;
+        answer.assert_wire(message);
+        answer
+    }
+
+    /// `method` as an honest client of this era says it.
+    pub(crate) async fn ask(&self, era: Era, method: &str, params: Value, token: &str) -> Answer {
+        self.send(&Message::new(era, method, params), Some(token)).await
+    }
+
+    /// Until every issuer has given its keys.
+    pub(crate) async fn until_ready(&self) {
+        eventually("the gateway is ready", async || {
+            (self.admin("/readyz").await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
+
+    /// `tools/call`.
+    pub(crate) async fn call(&self, era: Era, tool: &str, arguments: Value, token: &str) -> Answer {
+        self.send(&Message::call(era, tool, arguments), Some(token)).await
+    }
+}

@@ -1,0 +1,91 @@
+//! The files that the operator would mount: configuration, policy, CA, in a folder of their own.
+
+use std::path::PathBuf;
+
+use crds::gateway_config::{
+    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CONFIG_FILE,
+    CURRENT_VERSION, GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability, POLICY_FILE,
+    Versioned as _,
+};
+use tempfile::TempDir;
+use tests::issuer::TestIssuer;
+
+use super::client::PUBLIC_URL;
+
+/// What differs between gateways.
+pub(crate) struct GatewayOptions {
+    pub(crate) config: GatewayConfig,
+    pub(crate) policy: GatewayPolicy,
+}
+
+impl Default for GatewayOptions {
+    /// All tools on, no rules, any valid token for what no rule names; no issuer yet.
+    fn default() -> Self {
+        Self { config: config(), policy: policy(&[]) }
+    }
+}
+
+/// The mounted files of one gateway; the folder goes with it.
+pub(crate) struct GatewayFiles {
+    folder: TempDir,
+}
+
+impl GatewayFiles {
+    /// Writes them; `issuers` become the issuers of the configuration.
+    pub(crate) fn write(options: GatewayOptions, issuers: &[&TestIssuer]) -> Self {
+        let files = Self { folder: TempDir::new().unwrap() };
+        let GatewayOptions { mut config, policy } = options;
+        config.auth.issuers.extend(issuers.iter().enumerate().map(|(index, issuer)| {
+            let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
+            std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
+            IssuerConfig {
+                issuer: issuer.issuer_url().to_owned(),
+                jwks_uri: None,
+                audiences: vec![PUBLIC_URL.to_owned()],
+                ca_file: Some(ca_file.to_str().unwrap().to_owned()),
+            }
+        }));
+        config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
+        std::fs::write(files.config(), config.to_json()).unwrap();
+        files.replace_policy(&policy.to_json());
+        files
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join(CONFIG_FILE)
+    }
+
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.folder.path().join(POLICY_FILE)
+    }
+
+    /// Puts a new policy in place whole, as the kubelet does.
+    pub(crate) fn replace_policy(&self, text: &str) {
+        let new = self.folder.path().join("policy.new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.policy()).unwrap();
+    }
+}
+
+/// A policy of these rules (globs, scopes) over `default: Authenticated`.
+pub(crate) fn policy(rules: &[(&[&str], &[&str])]) -> GatewayPolicy {
+    let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    let rules =
+        rules.iter().map(|(tools, scopes)| AuthorizationRule { tools: owned(tools), scopes: owned(scopes) }).collect();
+    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules };
+    GatewayPolicy { version: CURRENT_VERSION, authorization }
+}
+
+fn config() -> GatewayConfig {
+    GatewayConfig {
+        version: CURRENT_VERSION,
+        mcp_server: McpServerRef { name: "tools".to_owned(), namespace: "team-a".to_owned() },
+        public_url: PUBLIC_URL.to_owned(),
+        accepted_hosts: vec!["tools.team-a.svc".to_owned()],
+        allowed_origins: vec!["https://app.example.com".to_owned()],
+        auth: AuthConfig { mode: AuthMode::OAuth, insecure_allow_unauthenticated: false, issuers: Vec::new() },
+        builtins: Builtins { ping: true, echo: true, health_check: true },
+        observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
+        allow_private_addresses: true,
+    }
+}

@@ -1,0 +1,79 @@
+//! A gateway in this process, with an issuer of its own: real sockets, real keys, files in a folder of its own.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
+
+use server::app::{App, Deps};
+use server::config::Config;
+use server::policy_file::PolicySource;
+use server::{Listeners, serve};
+use tests::cluster::TestCa;
+use tests::issuer::{Fault, IssuerOptions, TestIssuer};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::client::McpClient;
+use super::files::{GatewayFiles, GatewayOptions};
+
+/// One authority for the whole binary: nothing depends on a fresh one.
+static CA: LazyLock<TestCa> = LazyLock::new(|| TestCa::generate().unwrap());
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A running gateway; it ends when this is dropped.
+pub(crate) struct SpawnedGateway {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) client: McpClient,
+    pub(crate) files: GatewayFiles,
+    _stop: DropGuard,
+}
+
+/// Starts a gateway and waits until it is ready.
+pub(crate) async fn spawn_gateway(options: GatewayOptions) -> SpawnedGateway {
+    let gateway = spawn_gateway_without_waiting(options, Fault::None).await;
+    gateway.until_ready().await;
+    gateway
+}
+
+/// Starts a gateway whose issuer has this fault from the first moment on.
+pub(crate) async fn spawn_gateway_without_waiting(options: GatewayOptions, fault: Fault) -> SpawnedGateway {
+    let issuer = start_issuer(fault).await;
+    let files = GatewayFiles::write(options, &[&issuer]);
+    let config = Config::load(&files.config()).unwrap();
+    let app = App::build(config, PolicySource::File(files.policy()), Deps::new(true)).unwrap();
+    let public = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let admin = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let client = McpClient::new(public.local_addr().unwrap(), admin.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let served = serve(Listeners { public, admin }, app, shutdown.clone());
+    TaskTracker::new().spawn(async move { served.await.unwrap() });
+    SpawnedGateway { issuer, client, files, _stop: shutdown.drop_guard() }
+}
+
+/// An issuer on a free port of loopback.
+pub(crate) async fn start_issuer(fault: Fault) -> TestIssuer {
+    // Both are needed before the first key or certificate; a second test finds them installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    let options = IssuerOptions { fault, ..IssuerOptions::default() };
+    TestIssuer::start(LOOPBACK, &CA, options).await.unwrap()
+}
+
+impl SpawnedGateway {
+    /// Until every issuer has given its keys.
+    pub(crate) async fn until_ready(&self) {
+        self.client.until_ready().await;
+    }
+
+    /// How many tool calls have run, well or not, by the gateway's own count.
+    pub(crate) async fn calls_run(&self) -> usize {
+        let metrics = self.client.admin("/metrics").await.text();
+        let lines = metrics.lines().filter_map(|line| line.strip_prefix("mcp_server_requests_total{"));
+        lines
+            .filter(|line| line.contains("tool=\""))
+            .filter(|line| ["success", "tool_error"].iter().any(|ran| line.contains(ran)))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+            .sum()
+    }
+}

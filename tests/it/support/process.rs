@@ -1,0 +1,116 @@
+//! The real binary `mcp-server`: for what belongs to the process, its signals, its log and its exit code.
+//!
+//! Cargo names the binaries of this package only (`CARGO_BIN_EXE_…`), so the first use builds the server's
+//! with its own features: that is what ships, and what the tests' own features could hide.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tests::issuer::{Fault, TestIssuer};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio_util::task::TaskTracker;
+
+use super::client::McpClient;
+use super::files::{GatewayFiles, GatewayOptions};
+use super::in_process::start_issuer;
+use super::patience::eventually;
+
+/// From SIGTERM to the end of the process, at most.
+const END_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running process; killed if it is dropped before [`GatewayProcess::ended`].
+pub(crate) struct GatewayProcess {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) client: McpClient,
+    child: Child,
+    output: Arc<Mutex<String>>,
+    readers: TaskTracker,
+    _files: GatewayFiles,
+}
+
+impl GatewayProcess {
+    /// Starts the binary on free ports of loopback and waits until it is ready.
+    pub(crate) async fn start(options: GatewayOptions) -> Self {
+        let issuer = start_issuer(Fault::None).await;
+        let files = GatewayFiles::write(options, &[&issuer]);
+        let mut child = Command::new(binary())
+            .arg("--config")
+            .arg(files.config())
+            .arg("--policy")
+            .arg(files.policy())
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (output, readers) = (Arc::default(), TaskTracker::new());
+        readers.spawn(collect(child.stdout.take().unwrap(), Arc::clone(&output)));
+        readers.spawn(collect(child.stderr.take().unwrap(), Arc::clone(&output)));
+        readers.close();
+        let client = listening(&output).await;
+        client.until_ready().await;
+        Self { issuer, client, child, output, readers, _files: files }
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = i32::try_from(self.child.id().expect("it still runs")).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end; returns how it ended and everything that it printed.
+    pub(crate) async fn ended(&mut self) -> (ExitStatus, String) {
+        let ended = tokio::time::timeout(END_DEADLINE, self.child.wait()).await;
+        let status = ended.expect("the process ends").unwrap();
+        self.readers.wait().await;
+        (status, self.output.lock().unwrap().clone())
+    }
+}
+
+async fn collect(stream: impl AsyncRead + Unpin, output: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut output = output.lock().unwrap();
+        output.push_str(&line);
+        output.push('\n');
+    }
+}
+
+/// Reads the two addresses from the line of the start: `… 127.0.0.1:1234, admin 127.0.0.1:1235`.
+async fn listening(output: &Mutex<String>) -> McpClient {
+    eventually("the process says where it listens", async || {
+        let output = output.lock().unwrap();
+        let (before, after) = output.split_once(", admin ")?;
+        let admin = after.split(|c: char| c == '"' || c.is_whitespace()).next()?;
+        let public = before.rsplit(|c: char| c == '"' || c.is_whitespace()).next()?;
+        Some(McpClient::new(public.parse().ok()?, admin.parse().ok()?))
+    })
+    .await
+}
+
+/// The binary, built once for all tests of this process.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--package", "server", "--bin", "mcp-server", "--locked", "--offline"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let messages = String::from_utf8(output.stdout).unwrap();
+        let executable = messages.lines().rev().find_map(|line| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            message["executable"].as_str().map(PathBuf::from)
+        });
+        executable.expect("cargo names the binary that it has built")
+    })
+}
