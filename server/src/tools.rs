@@ -17,9 +17,7 @@ use crds::gateway_config::Builtins;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 
-pub use health::{
-    HealthInputs, HealthProbe, HealthStatus, IssuerHealth, MemoryHealth, TelemetryHealth,
-};
+pub use health::{HealthInputs, HealthProbe, HealthStatus, IssuerHealth, MemoryHealth, TelemetryHealth};
 pub use outcome::ToolOutcome;
 pub use toolbox::{CallResult, Toolbox, ToolboxError};
 
@@ -41,11 +39,7 @@ pub trait Tool: Send + Sync {
 
     /// Runs it. `arguments` is a JSON object that conforms to the input schema; the caller is allowed
     /// to call. What goes wrong is an outcome with `isError`, in words that a model can act on.
-    fn call<'a>(
-        &'a self,
-        context: CallContext<'a>,
-        arguments: &'a RawValue,
-    ) -> BoxFuture<'a, ToolOutcome>;
+    fn call<'a>(&'a self, context: CallContext<'a>, arguments: &'a RawValue) -> BoxFuture<'a, ToolOutcome>;
 }
 
 /// What a tool may know about the request that it answers.

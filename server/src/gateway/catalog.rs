@@ -139,8 +139,7 @@ impl Catalog {
 }
 
 fn entry(definition: &ToolDefinition) -> Entry {
-    let text = serde_json::to_string(definition)
-        .expect("strings, booleans and JSON values always serialise");
+    let text = serde_json::to_string(definition).expect("strings, booleans and JSON values always serialise");
     Entry {
         name: definition.name.as_str().into(),
         definition: RawValue::from_string(text).expect("serde_json writes JSON"),
@@ -172,11 +171,7 @@ fn check(definition: &ToolDefinition) -> Result<(), CatalogError> {
     output.map_or(Ok(()), |schema| check_schema(definition, "outputSchema", schema))
 }
 
-fn check_schema(
-    definition: &ToolDefinition,
-    name: &'static str,
-    schema: &Value,
-) -> Result<(), CatalogError> {
+fn check_schema(definition: &ToolDefinition, name: &'static str, schema: &Value) -> Result<(), CatalogError> {
     let tool = || definition.name.clone();
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err(CatalogError::Root { tool: tool(), schema: name });
@@ -189,9 +184,7 @@ fn check_schema(
 
 fn has_member(value: &Value, name: &str) -> bool {
     match value {
-        Value::Object(members) => {
-            members.contains_key(name) || members.values().any(|member| has_member(member, name))
-        }
+        Value::Object(members) => members.contains_key(name) || members.values().any(|member| has_member(member, name)),
         Value::Array(items) => items.iter().any(|item| has_member(item, name)),
         _ => false,
     }

@@ -3,9 +3,7 @@
 //! Compiled once per policy file, then only read. The first rule whose glob matches decides alone,
 //! then the built-ins' own rules, then the default. It never looks at who is asking.
 
-use crds::gateway_config::{
-    AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy,
-};
+use crds::gateway_config::{AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::{Catalog, builtin};
@@ -67,18 +65,10 @@ struct Rule {
 
 impl Policy {
     /// Compiles a policy for the built-ins that are enabled.
-    pub fn compile(
-        policy: &GatewayPolicy,
-        builtins: &Builtins,
-        mode: AuthMode,
-    ) -> Result<Self, PolicyError> {
+    pub fn compile(policy: &GatewayPolicy, builtins: &Builtins, mode: AuthMode) -> Result<Self, PolicyError> {
         let rules = &policy.authorization.rules;
         Ok(Self {
-            rules: rules
-                .iter()
-                .enumerate()
-                .map(|(index, rule)| compile_rule(index, rule))
-                .collect::<Result<_, _>>()?,
+            rules: rules.iter().enumerate().map(|(index, rule)| compile_rule(index, rule)).collect::<Result<_, _>>()?,
             builtins: builtin::default_rules(*builtins)
                 .into_iter()
                 .map(|(name, scopes)| (name, Requirement::Scopes(scopes)))
@@ -113,10 +103,7 @@ impl Policy {
         if let Some(rule) = self.rules.iter().find(|rule| rule.tools.is_match(tool)) {
             return &rule.requirement;
         }
-        self.builtins
-            .iter()
-            .find(|(name, _)| *name == tool)
-            .map_or(&self.default, |(_, requirement)| requirement)
+        self.builtins.iter().find(|(name, _)| *name == tool).map_or(&self.default, |(_, requirement)| requirement)
     }
 }
 
@@ -137,8 +124,7 @@ fn compile_rule(rule: usize, source: &AuthorizationRule) -> Result<Rule, PolicyE
 /// `*` alone is special here. What globset would also read as special (`?`, `[`, `{`, `\`) is no part
 /// of a tool's name and is refused, so a pattern can never match more than its author saw in it.
 fn glob(pattern: &str) -> Option<Glob> {
-    let allowed =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'*');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'*');
     if pattern.is_empty() || !pattern.bytes().all(allowed) {
         return None;
     }

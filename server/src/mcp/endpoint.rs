@@ -120,12 +120,7 @@ impl Endpoint {
     }
 
     /// Second step: answers it under the policy in force.
-    pub async fn run(
-        &self,
-        policy: &Policy,
-        caller: Caller<'_>,
-        parsed: ParsedCall<'_>,
-    ) -> McpReply {
+    pub async fn run(&self, policy: &Policy, caller: Caller<'_>, parsed: ParsedCall<'_>) -> McpReply {
         let ParsedCall { mut record, step, .. } = parsed;
         match step {
             Step::Refuse(refused) => {
@@ -172,11 +167,8 @@ impl Serve<'_> {
 
     async fn call(self, name: &str, arguments: Option<&RawValue>) -> McpReply {
         let Self { endpoint, policy, caller, .. } = self;
-        let context = CallContext {
-            principal: caller.principal,
-            correlation_id: caller.correlation_id,
-            clock: &*endpoint.clock,
-        };
+        let context =
+            CallContext { principal: caller.principal, correlation_id: caller.correlation_id, clock: &*endpoint.clock };
         let arguments = arguments.unwrap_or(&endpoint.no_arguments);
         match endpoint.toolbox.call(policy, context, name, arguments).await {
             CallResult::Unknown => self.unknown_tool(None),

@@ -54,8 +54,7 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 /// Reads a body.
 pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, Refused<'_>> {
     let members = members(body).map_err(|error| Refused { id: None, error })?;
-    let is_response = members.method.is_none()
-        && (members.result.is_some() || members.error.is_some());
+    let is_response = members.method.is_none() && (members.result.is_some() || members.error.is_some());
     if is_response {
         // Its id would be one of ours, and we ask clients nothing.
         return Err(invalid(None, "a response was posted, but nothing was asked"));
@@ -114,6 +113,3 @@ pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
     Some(text.0)
 }
-
-#[cfg(test)]
-mod tests;

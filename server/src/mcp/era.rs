@@ -80,9 +80,7 @@ pub(super) fn decide(marks: &Marks<'_>) -> Result<Era, McpError> {
         (Some(Era::Modern), _) => Ok(Era::Modern),
         (_, Single::Malformed) => Err(McpError::malformed_header(&names::PROTOCOL_VERSION)),
         // `initialize` opens an era, so a stale session id beside it decides nothing.
-        (Some(Era::Legacy), _) | (None, Single::Absent) if marks.method == "initialize" => {
-            Ok(Era::Legacy)
-        }
+        (Some(Era::Legacy), _) | (None, Single::Absent) if marks.method == "initialize" => Ok(Era::Legacy),
         // No session id was ever issued, so any is unknown. Before the version is looked at: the
         // client must learn that its session is gone, whatever it spoke there.
         _ if marks.method != "initialize" && marks.headers.contains_key(&names::SESSION_ID) => {

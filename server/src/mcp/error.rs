@@ -81,11 +81,7 @@ pub(super) enum ErrorData {
 const MAX_REQUESTED_BYTES: usize = 64;
 
 impl McpError {
-    fn new(
-        status: StatusCode,
-        code: ErrorCode,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, message: message.into(), data: None }
     }
 
@@ -153,9 +149,7 @@ impl McpError {
     /// era's way and would only be sent again.
     pub(super) fn unsupported_version(requested: &str) -> Self {
         let served = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
-        let end = (0..=MAX_REQUESTED_BYTES.min(requested.len()))
-            .rev()
-            .find(|end| requested.is_char_boundary(*end));
+        let end = (0..=MAX_REQUESTED_BYTES.min(requested.len())).rev().find(|end| requested.is_char_boundary(*end));
         let data = ErrorData::Versions {
             supported: served.into_iter().filter(|version| *version != requested).collect(),
             requested: requested[..end.unwrap_or(0)].to_owned(),
@@ -174,11 +168,7 @@ impl McpError {
     pub(super) fn internal(correlation_id: &str) -> Self {
         Self {
             data: Some(ErrorData::Correlation { correlation_id: correlation_id.to_owned() }),
-            ..Self::new(
-                StatusCode::OK,
-                ErrorCode::InternalError,
-                "internal error: report data.correlation_id",
-            )
+            ..Self::new(StatusCode::OK, ErrorCode::InternalError, "internal error: report data.correlation_id")
         }
     }
 

@@ -13,8 +13,7 @@ pub(super) mod names {
     use http::HeaderName;
 
     /// The revision that a request is written in.
-    pub(in crate::mcp) const PROTOCOL_VERSION: HeaderName =
-        HeaderName::from_static("mcp-protocol-version");
+    pub(in crate::mcp) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
     /// Mirrors `method`.
     pub(in crate::mcp) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
     /// Mirrors `params.name`.
@@ -39,9 +38,9 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Single<'a
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Single::Absent,
-        (Some(value), None) => value
-            .to_str()
-            .map_or(Single::Malformed, |text| Single::Value(text.trim_matches([' ', '\t']))),
+        (Some(value), None) => {
+            value.to_str().map_or(Single::Malformed, |text| Single::Value(text.trim_matches([' ', '\t'])))
+        }
         (Some(_), Some(_)) => Single::Malformed,
     }
 }
@@ -69,7 +68,7 @@ fn is_utf8(parameter: &str) -> bool {
 }
 
 /// What the client can read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accept {
     /// `application/json`.
     pub(super) json: bool,
@@ -79,19 +78,24 @@ pub(super) struct Accept {
 
 /// Reads all `Accept` lines. A range such as `*/*` lists what it covers; no line lists nothing.
 pub(super) fn accept(headers: &HeaderMap) -> Accept {
-    let mut accept = Accept::default();
+    Accept {
+        json: accepts(headers, ["*/*", "application/*", "application/json"]),
+        event_stream: accepts(headers, ["*/*", "text/*", "text/event-stream"]),
+    }
+}
+
+/// `ranges` cover one media type, the most specific last; that one decides (RFC 9110, 12.5.1).
+fn accepts(headers: &HeaderMap, ranges: [&str; 3]) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut decided = None;
     for range in lines.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
-        let media_range = parts.next().unwrap_or_default();
-        if parts.any(is_refusal) {
-            continue;
-        }
-        let covers = |ranges: [&str; 3]| ranges.iter().any(|r| media_range.eq_ignore_ascii_case(r));
-        accept.json |= covers(["application/json", "application/*", "*/*"]);
-        accept.event_stream |= covers(["text/event-stream", "text/*", "*/*"]);
+        let name = parts.next().unwrap_or_default();
+        let specificity = ranges.iter().position(|range| name.eq_ignore_ascii_case(range));
+        let Some(specificity) = specificity else { continue };
+        decided = decided.max(Some((specificity, !parts.any(is_refusal))));
     }
-    accept
+    decided.is_some_and(|(_, accepted)| accepted)
 }
 
 /// `q=0` means "not this one" (RFC 9110, 12.4.2).

@@ -17,8 +17,7 @@ use super::{
 };
 
 /// Source: MCP 2026-07-28, server/utilities/logging, "Log Levels".
-const LOG_LEVELS: [&str; 8] =
-    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+const LOG_LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// The methods of this era that are served.
 #[derive(Clone, Copy)]
@@ -92,18 +91,12 @@ fn check_capabilities(meta: &Meta<'_>) -> Result<(), McpError> {
     if meta.client_capabilities.is_some_and(is_object) {
         return Ok(());
     }
-    Err(McpError::invalid_params(
-        "params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object",
-    ))
+    Err(McpError::invalid_params("params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object"))
 }
 
 /// A header that repeats a value of the body, so that a proxy can route on it. Names may be wrapped
 /// in base64; methods may not. Without a value in the body there is nothing to repeat.
-fn check_mirrored(
-    name: &HeaderName,
-    body: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<(), McpError> {
+fn check_mirrored(name: &HeaderName, body: Option<&str>, headers: &HeaderMap) -> Result<(), McpError> {
     let Some(body) = body else { return Ok(()) };
     let sent = match single(headers, name) {
         Single::Value(sent) => sent,
@@ -124,7 +117,5 @@ fn check_log_level(meta: &Meta<'_>) -> Result<(), McpError> {
     if string(level).is_some_and(|level| LOG_LEVELS.contains(&level.as_ref())) {
         return Ok(());
     }
-    Err(McpError::invalid_params(
-        "params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels",
-    ))
+    Err(McpError::invalid_params("params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels"))
 }

@@ -33,9 +33,7 @@ pub(super) enum Operation<'a> {
 pub(super) fn list_tools<'a>(params: &Params<'a>) -> Result<Operation<'a>, McpError> {
     match params.cursor {
         None => Ok(Operation::ListTools),
-        Some(_) => Err(McpError::invalid_params(
-            "unknown cursor: the list has one page, ask without a cursor",
-        )),
+        Some(_) => Err(McpError::invalid_params("unknown cursor: the list has one page, ask without a cursor")),
     }
 }
 
@@ -45,9 +43,7 @@ pub(super) fn call_tool<'a>(params: &Params<'a>) -> Result<Operation<'a>, McpErr
         return Err(McpError::invalid_params("params.name must be a string"));
     };
     match params.arguments {
-        Some(arguments) if !is_object(arguments) => {
-            Err(McpError::invalid_params("params.arguments must be an object"))
-        }
+        Some(arguments) if !is_object(arguments) => Err(McpError::invalid_params("params.arguments must be an object")),
         arguments => Ok(Operation::CallTool { name, arguments }),
     }
 }

@@ -76,16 +76,16 @@ impl<'a> Params<'a> {
     /// Reads them; without `params` all are absent. `params` is an object, which the envelope checked.
     pub(super) fn read(params: Option<&'a RawValue>) -> Result<Self, McpError> {
         let Some(params) = params else { return Ok(Self::default()) };
-        serde_json::from_str(params.get())
-            .map_err(|_| McpError::invalid_params("params cannot be read"))
+        serde_json::from_str(params.get()).map_err(|_| McpError::invalid_params("params cannot be read"))
     }
 
     /// Reads `_meta`; without it all its members are absent.
     pub(super) fn meta(&self) -> Result<Meta<'a>, McpError> {
         match self.meta {
             None => Ok(Meta::default()),
-            Some(meta) if is_object(meta) => serde_json::from_str(meta.get())
-                .map_err(|_| McpError::invalid_params("params._meta cannot be read")),
+            Some(meta) if is_object(meta) => {
+                serde_json::from_str(meta.get()).map_err(|_| McpError::invalid_params("params._meta cannot be read"))
+            }
             Some(_) => Err(McpError::invalid_params("params._meta must be an object")),
         }
     }

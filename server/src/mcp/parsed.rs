@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 
 use super::{
-    envelope::{Envelope, RequestId, Refused, read},
+    envelope::{Envelope, Refused, RequestId, read},
     era::{self, Era, Marks, ProtocolVersion},
     error::{ErrorCode, McpError},
     headers::is_json,
@@ -98,11 +98,7 @@ fn envelope(request: McpRequest<'_>) -> Result<Envelope<'_>, Refused<'_>> {
     read(request.body)
 }
 
-fn step<'a>(
-    parsed: &mut ParsedCall<'a>,
-    envelope: &Envelope<'a>,
-    headers: &HeaderMap,
-) -> Result<Step<'a>, McpError> {
+fn step<'a>(parsed: &mut ParsedCall<'a>, envelope: &Envelope<'a>, headers: &HeaderMap) -> Result<Step<'a>, McpError> {
     let params = Params::read(envelope.params)?;
     // A `_meta` that cannot be read names no version; it is told once the era is known.
     let meta = params.meta();

@@ -7,11 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use super::{
-    envelope::string,
-    era::ProtocolVersion,
-    error::ErrorCode,
-};
+use super::{envelope::string, era::ProtocolVersion, error::ErrorCode};
 
 /// What one request was and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,15 +120,16 @@ impl CallOutcome {
     /// -32602) is not a failure of ours; source: OpenTelemetry conventions for MCP, newer drafts.
     pub const fn error_type(self) -> Option<&'static str> {
         match self {
-            Self::Success | Self::Accepted | Self::Hidden => None,
-            Self::ToolError | Self::Timeout | Self::MissingScope => Some(self.as_str()),
-            Self::Error(
+            Self::Success
+            | Self::Accepted
+            | Self::Hidden
+            | Self::Error(
                 ErrorCode::ParseError
                 | ErrorCode::InvalidRequest
                 | ErrorCode::MethodNotFound
                 | ErrorCode::InvalidParams,
             ) => None,
-            Self::Error(code) => Some(code.as_str()),
+            Self::ToolError | Self::Timeout | Self::MissingScope | Self::Error(_) => Some(self.as_str()),
         }
     }
 }

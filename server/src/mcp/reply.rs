@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    envelope::{RequestId, Refused},
+    envelope::{Refused, RequestId},
     era::Era,
     error::{ErrorData, McpError},
     record::CallRecord,
@@ -65,11 +65,7 @@ impl McpReply {
     }
 
     /// The body is the one that the authentication layer uses, not JSON-RPC.
-    pub(super) fn missing_scopes(
-        scopes: Vec<String>,
-        correlation_id: &str,
-        record: CallRecord,
-    ) -> Self {
+    pub(super) fn missing_scopes(scopes: Vec<String>, correlation_id: &str, record: CallRecord) -> Self {
         let body = to_bytes(&Forbidden {
             error: "insufficient_scope",
             error_description: format!("the tool needs these scopes: {}", scopes.join(" ")),
@@ -159,12 +155,7 @@ pub(super) fn raw_body(id: RequestId<'_>, result: &RawValue) -> Vec<u8> {
 }
 
 /// `modern_meta` holds `serverInfo`; only the modern era sends it.
-pub(super) fn list_tools_body(
-    era: Era,
-    id: RequestId<'_>,
-    tools: &[&RawValue],
-    modern_meta: &RawValue,
-) -> Vec<u8> {
+pub(super) fn list_tools_body(era: Era, id: RequestId<'_>, tools: &[&RawValue], modern_meta: &RawValue) -> Vec<u8> {
     let modern = era == Era::Modern;
     result_body(
         id,
@@ -179,12 +170,7 @@ pub(super) fn list_tools_body(
 }
 
 /// `modern_meta` holds `serverInfo`; only the modern era sends it.
-pub(super) fn call_tool_body(
-    era: Era,
-    id: RequestId<'_>,
-    outcome: &ToolOutcome,
-    modern_meta: &RawValue,
-) -> Vec<u8> {
+pub(super) fn call_tool_body(era: Era, id: RequestId<'_>, outcome: &ToolOutcome, modern_meta: &RawValue) -> Vec<u8> {
     let modern = era == Era::Modern;
     result_body(
         id,
@@ -206,11 +192,7 @@ fn error_body(id: Option<RequestId<'_>>, error: &McpError) -> Vec<u8> {
     to_bytes(&ErrorResponse {
         jsonrpc: "2.0",
         id,
-        error: ErrorObject {
-            code: error.code.number(),
-            message: &error.message,
-            data: error.data.as_ref(),
-        },
+        error: ErrorObject { code: error.code.number(), message: &error.message, data: error.data.as_ref() },
     })
 }
 

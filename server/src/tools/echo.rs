@@ -34,8 +34,7 @@ impl Tool for Echo {
         ToolDefinition {
             name: ECHO.to_owned(),
             title: "Echo".to_owned(),
-            description: "Answers the message that it was given, with its length in characters."
-                .to_owned(),
+            description: "Answers the message that it was given, with its length in characters.".to_owned(),
             input_schema: json!({
                 "type": "object",
                 "properties": {
@@ -66,11 +65,7 @@ impl Tool for Echo {
         }
     }
 
-    fn call<'a>(
-        &'a self,
-        context: CallContext<'a>,
-        arguments: &'a RawValue,
-    ) -> BoxFuture<'a, ToolOutcome> {
+    fn call<'a>(&'a self, context: CallContext<'a>, arguments: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
         ready(echo(context, arguments)).boxed()
     }
 }

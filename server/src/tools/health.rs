@@ -124,12 +124,10 @@ impl Checks {
 /// still serve.
 fn auth(issuers: &[IssuerHealth]) -> Check {
     let all = issuers.len();
-    let unusable = count(issuers, |issuer| {
-        matches!(issuer.state, KeySetState::Pending | KeySetState::Expired)
-    });
-    let stale = count(issuers, |issuer| {
-        issuer.state == KeySetState::Stale || issuer.last_refresh_failed
-    });
+    let unusable =
+        issuers.iter().filter(|issuer| matches!(issuer.state, KeySetState::Pending | KeySetState::Expired)).count();
+    let stale: Vec<&IssuerHealth> =
+        issuers.iter().filter(|issuer| issuer.state == KeySetState::Stale || issuer.last_refresh_failed).collect();
     if unusable == all {
         return Check::new(HealthStatus::Failing, "no issuer has usable keys");
     }
@@ -137,19 +135,16 @@ fn auth(issuers: &[IssuerHealth]) -> Check {
         let reason = format!("{unusable} of {all} issuers have no usable keys");
         return Check::new(HealthStatus::Degraded, reason);
     }
-    if stale > 0 {
-        let oldest = issuers.iter().filter_map(|issuer| issuer.key_age).max().unwrap_or_default();
+    if !stale.is_empty() {
+        let oldest = stale.iter().filter_map(|issuer| issuer.key_age).max().unwrap_or_default();
         let reason = format!(
-            "keys of {stale} of {all} issuers could not be refreshed, the oldest are {} s old",
+            "keys of {} of {all} issuers could not be refreshed, the oldest are {} s old",
+            stale.len(),
             oldest.as_secs()
         );
         return Check::new(HealthStatus::Degraded, reason);
     }
     Check::passing()
-}
-
-fn count(issuers: &[IssuerHealth], of: impl Fn(&IssuerHealth) -> bool) -> usize {
-    issuers.iter().filter(|issuer| of(issuer)).count()
 }
 
 fn memory(memory: MemoryHealth) -> Check {
@@ -172,9 +167,7 @@ fn telemetry(telemetry: TelemetryHealth) -> Check {
     match telemetry {
         TelemetryHealth::Idle => Check::new(HealthStatus::Passing, "nothing was exported yet"),
         TelemetryHealth::Exporting => Check::passing(),
-        TelemetryHealth::Failing => {
-            Check::new(HealthStatus::Degraded, "the latest export of traces failed")
-        }
+        TelemetryHealth::Failing => Check::new(HealthStatus::Degraded, "the latest export of traces failed"),
     }
 }
 

@@ -15,12 +15,8 @@ const MAX_TEXT_BYTES: usize = 512;
 const MAX_VIOLATIONS: usize = 4;
 
 /// Hints of a tool that only reads what the gateway itself knows.
-pub(super) const READ_ONLY: ToolAnnotations = ToolAnnotations {
-    read_only_hint: true,
-    destructive_hint: false,
-    idempotent_hint: true,
-    open_world_hint: false,
-};
+pub(super) const READ_ONLY: ToolAnnotations =
+    ToolAnnotations { read_only_hint: true, destructive_hint: false, idempotent_hint: true, open_world_hint: false };
 
 /// Schema of the time at which an answer was made.
 pub(super) fn timestamp() -> Value {
@@ -49,17 +45,13 @@ impl Schema {
 
     /// Checks `instance`. The error names what is wrong and where, without repeating values.
     pub(super) fn check(&self, instance: &RawValue) -> Result<(), String> {
-        let instance: Value = serde_json::from_str(instance.get())
-            .map_err(|_| "the arguments are not JSON".to_owned())?;
+        let instance: Value =
+            serde_json::from_str(instance.get()).map_err(|_| "the arguments are not JSON".to_owned())?;
         if self.0.is_valid(&instance) {
             return Ok(());
         }
-        let violations: Vec<String> = self
-            .0
-            .iter_errors(&instance)
-            .take(MAX_VIOLATIONS)
-            .map(|violation| describe(&violation))
-            .collect();
+        let violations: Vec<String> =
+            self.0.iter_errors(&instance).take(MAX_VIOLATIONS).map(|violation| describe(&violation)).collect();
         Err(shortened(violations.join("; ")))
     }
 }

@@ -1,1 +1,139 @@
+use std::sync::Arc;
 
+use crds::gateway_config::{AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, GatewayPolicy};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    auth::ScopeSet,
+    gateway::{Catalog, ToolAnnotations, ToolDefinition},
+};
+
+/// Few and alike, so that globs hit and miss often.
+const TOOLS: [&str; 8] = ["ping", "echo", "health_check", "a", "ab", "a__b", "b.a", "aa"];
+const SCOPES: [&str; 4] = ["s", "t", "tools:ping", "tools:echo"];
+
+fn policy() -> impl Strategy<Value = GatewayPolicy> {
+    let glob = prop_oneof!["[ab_.*]{1,4}", prop::sample::select(TOOLS.as_slice()).prop_map(str::to_owned),];
+    let rule = (prop::collection::vec(glob, 1..3), prop::collection::vec(scope(), 0..3))
+        .prop_map(|(tools, scopes)| AuthorizationRule { tools, scopes });
+    let default = prop_oneof![Just(AuthorizationDefault::Deny), Just(AuthorizationDefault::Authenticated),];
+    (default, prop::collection::vec(rule, 0..4)).prop_map(|(default, rules)| GatewayPolicy {
+        version: 1,
+        authorization: AuthorizationPolicy { default, rules },
+    })
+}
+
+fn scope() -> impl Strategy<Value = String> {
+    prop::sample::select(SCOPES.as_slice()).prop_map(str::to_owned)
+}
+
+fn builtins() -> impl Strategy<Value = Builtins> {
+    any::<[bool; 3]>().prop_map(|[ping, echo, health_check]| Builtins { ping, echo, health_check })
+}
+
+fn mode() -> impl Strategy<Value = AuthMode> {
+    prop_oneof![Just(AuthMode::OAuth), Just(AuthMode::None)]
+}
+
+fn principal() -> impl Strategy<Value = Principal> {
+    let known = prop::collection::vec(scope(), 0..4).prop_map(|scopes| {
+        let scopes: ScopeSet = scopes.iter().map(String::as_str).collect();
+        Principal::new("https://issuer.example", "someone", None::<Arc<str>>, scopes)
+    });
+    prop_oneof![4 => known, 1 => Just(Principal::anonymous())]
+}
+
+fn catalog() -> Catalog {
+    let definitions = TOOLS.map(|name| ToolDefinition {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        description: "A tool.".to_owned(),
+        input_schema: json!({ "type": "object" }),
+        output_schema: None,
+        annotations: ToolAnnotations {
+            read_only_hint: true,
+            destructive_hint: false,
+            idempotent_hint: true,
+            open_world_hint: false,
+        },
+    });
+    Catalog::new(&definitions).unwrap()
+}
+
+/// A slow, plain reading of the rules, to hold the compiled one against.
+fn matches(glob: &[u8], name: &[u8]) -> bool {
+    match (glob.first(), name.first()) {
+        (None, None) => true,
+        (Some(b'*'), _) => matches(&glob[1..], name) || (!name.is_empty() && matches(glob, &name[1..])),
+        (Some(expected), Some(found)) if expected == found => matches(&glob[1..], &name[1..]),
+        _ => false,
+    }
+}
+
+fn expected(policy: &GatewayPolicy, builtins: Builtins, mode: AuthMode, caller: &Principal, tool: &str) -> Decision {
+    let rules = &policy.authorization.rules;
+    let hits = |rule: &&AuthorizationRule| rule.tools.iter().any(|glob| matches(glob.as_bytes(), tool.as_bytes()));
+    let scopes = match (rules.iter().find(hits), tool) {
+        (Some(rule), _) => rule.scopes.clone(),
+        (None, "ping") if builtins.ping => vec!["tools:ping".to_owned()],
+        (None, "echo") if builtins.echo => vec!["tools:echo".to_owned()],
+        (None, "health_check") if builtins.health_check => Vec::new(),
+        (None, _) if policy.authorization.default == AuthorizationDefault::Authenticated => Vec::new(),
+        (None, _) => return Decision::Hidden,
+    };
+    if mode == AuthMode::None {
+        return Decision::Allow;
+    }
+    if caller.is_anonymous() {
+        return Decision::Hidden;
+    }
+    if scopes.iter().all(|scope| caller.has_scope(scope)) {
+        return Decision::Allow;
+    }
+    Decision::MissingScopes(scopes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_tool_is_listed_exactly_if_its_call_is_not_hidden(
+        policy in policy(), builtins in builtins(), mode in mode(), caller in principal(),
+    ) {
+        let policy = Policy::compile(&policy, &builtins, mode).unwrap();
+        let catalog = catalog();
+        let listed: Vec<&str> =
+            catalog.visible(&policy, &caller).iter().map(|definition| definition.get()).collect();
+        let callable: Vec<&str> = TOOLS
+            .into_iter()
+            .filter(|tool| decide(&policy, &caller, tool) != Decision::Hidden)
+            .map(|tool| catalog.get(tool).unwrap().get())
+            .collect();
+        prop_assert_eq!(listed, callable);
+    }
+
+    #[test]
+    fn the_decision_is_what_the_rules_say(
+        document in policy(), builtins in builtins(), mode in mode(), caller in principal(),
+    ) {
+        let policy = Policy::compile(&document, &builtins, mode).unwrap();
+        for tool in TOOLS {
+            let expected = expected(&document, builtins, mode, &caller, tool);
+            prop_assert_eq!(decide(&policy, &caller, tool), expected, "{}", tool);
+        }
+    }
+}
+
+#[test]
+fn missing_scopes_are_named_all_of_them() {
+    let rules = vec![AuthorizationRule { tools: vec!["a".to_owned()], scopes: vec!["s".to_owned(), "t".to_owned()] }];
+    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules };
+    let builtins = Builtins { ping: true, echo: true, health_check: true };
+    let document = GatewayPolicy { version: 1, authorization };
+    let policy = Policy::compile(&document, &builtins, AuthMode::OAuth).unwrap();
+    let caller = Principal::new("https://issuer.example", "x", None, ["s"].into_iter().collect());
+    let needed = vec!["s".to_owned(), "t".to_owned()];
+    assert_eq!(decide(&policy, &caller, "a"), Decision::MissingScopes(needed));
+}

@@ -50,9 +50,8 @@ fn a_missing_scope_is_told_before_bad_arguments() {
 #[test]
 fn the_built_ins_need_their_own_scopes() {
     let client = Client::new().with_scopes(&["tools:echo"]);
-    let status = |tool: &str, arguments: &str| {
-        client.send(&Request::call(Era::Modern, tool, arguments)).status.as_u16()
-    };
+    let status =
+        |tool: &str, arguments: &str| client.send(&Request::call(Era::Modern, tool, arguments)).status.as_u16();
     assert_eq!(status("ping", "{}"), 403);
     assert_eq!(status("echo", r#"{"message":""}"#), 200);
     assert_eq!(status("health_check", "{}"), 200);

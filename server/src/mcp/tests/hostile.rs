@@ -16,11 +16,14 @@ fn code(request: &Request) -> (u16, serde_json::Value, bool) {
 
 #[test]
 fn what_is_not_json_is_a_parse_error_without_an_id() {
-    check(Request::post("{bad"), expect![[r#"
+    check(
+        Request::post("{bad"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32700,"message":"the body is not one JSON document in UTF-8"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32700,"message":"the body is not one JSON document in UTF-8"}}"#]],
+    );
     let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let with = |before: &[u8], after: &[u8]| [before, ping.as_slice(), after].concat();
     let bodies: [Vec<u8>; 9] = [
@@ -42,11 +45,14 @@ fn what_is_not_json_is_a_parse_error_without_an_id() {
 
 #[test]
 fn a_body_of_a_wrong_shape_is_an_invalid_request() {
-    check(Request::post("[]"), expect![[r#"
+    check(
+        Request::post("[]"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"batches are not accepted: post one message"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"batches are not accepted: post one message"}}"#]],
+    );
     for body in ["7", "\"text\"", "null", "{}", r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#] {
         assert_eq!(code(&Request::post(body)), (400, (-32600).into(), false), "{body}");
     }
@@ -54,11 +60,14 @@ fn a_body_of_a_wrong_shape_is_an_invalid_request() {
 
 #[test]
 fn the_version_of_json_rpc_is_two() {
-    check(Request::legacy("ping", "{}").edited("2.0", "1.0"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}").edited("2.0", "1.0"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"jsonrpc must be \"2.0\""}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"jsonrpc must be \"2.0\""}}"#]],
+    );
     let missing = Request::legacy("ping", "{}").edited(r#""jsonrpc":"2.0","#, "");
     assert_eq!(code(&missing), (400, (-32600).into(), true));
 }
@@ -87,11 +96,14 @@ fn params_are_an_object() {
 
 #[test]
 fn a_posted_response_is_refused() {
-    check(Request::post(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), expect![[r#"
+    check(
+        Request::post(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"a response was posted, but nothing was asked"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"a response was posted, but nothing was asked"}}"#]],
+    );
     let error = Request::post(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}"#)
         .with("mcp-protocol-version", "2025-11-25");
     assert_eq!(code(&error), (400, (-32600).into(), false));
@@ -99,11 +111,14 @@ fn a_posted_response_is_refused() {
 
 #[test]
 fn equal_names_are_refused_wherever_they_stand() {
-    check(Request::post(r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#), expect![[r#"
+    check(
+        Request::post(r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"two members of one object have the same name"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"two members of one object have the same name"}}"#]],
+    );
     let call = Request::call(Era::Modern, "echo", r#"{"message":"x"}"#);
     for (once, twice) in [
         (r#""name":"echo""#, r#""name":"echo","name":"ping""#),
@@ -125,11 +140,14 @@ fn nesting_is_bounded_at_64_levels() {
         Request::call(Era::Legacy, "echo", &format!(r#"{{"message":{value}}}"#))
     };
     assert_eq!(Client::new().send(&nested(61)).status, 200);
-    check(nested(62), expect![[r#"
+    check(
+        nested(62),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"the body nests deeper than 64 levels"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"the body nests deeper than 64 levels"}}"#]],
+    );
     assert_eq!(code(&nested(10_000)).0, 400);
 }
 
@@ -216,8 +234,7 @@ fn json() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
             members.prop_map(|members| {
-                let members: Vec<String> =
-                    members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
                 format!("{{{}}}", members.join(","))
             }),
         ]

@@ -16,11 +16,14 @@ fn initialize(version: &str) -> Request {
 
 #[test]
 fn initialize_opens_without_a_session() {
-    check(initialize("2025-11-25"), expect![[r#"
+    check(
+        initialize("2025-11-25"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":"i","result":{"capabilities":{"tools":{}},"protocolVersion":"2025-11-25","serverInfo":{"name":"tools","version":"0.1.0"}}}"#]]);
+        {"jsonrpc":"2.0","id":"i","result":{"capabilities":{"tools":{}},"protocolVersion":"2025-11-25","serverInfo":{"name":"tools","version":"0.1.0"}}}"#]],
+    );
 }
 
 #[test]
@@ -36,11 +39,14 @@ fn initialize_is_answered_with_our_version_whatever_is_asked() {
 fn initialize_may_repeat_its_version_in_the_header() {
     let request = initialize("2025-11-25").with("mcp-protocol-version", "2025-11-25");
     assert_eq!(Client::new().send(&request).status, 200);
-    check(initialize("1999-01-01").with("mcp-protocol-version", "1999-01-01"), expect![[r#"
+    check(
+        initialize("1999-01-01").with("mcp-protocol-version", "1999-01-01"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":"i","error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"1999-01-01"}}}"#]]);
+        {"jsonrpc":"2.0","id":"i","error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"1999-01-01"}}}"#]],
+    );
 }
 
 #[test]
@@ -52,20 +58,20 @@ fn initialize_ignores_a_stale_session() {
 #[test]
 fn initialize_must_name_a_version() {
     let request = initialize("x").edited(r#""protocolVersion":"x","#, "");
-    check(request, expect![[r#"
+    check(
+        request,
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":"i","error":{"code":-32602,"message":"params.protocolVersion must be a string"}}"#]]);
+        {"jsonrpc":"2.0","id":"i","error":{"code":-32602,"message":"params.protocolVersion must be a string"}}"#]],
+    );
 }
 
 #[test]
 fn notifications_are_accepted() {
     let request = Request::post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-    check(request.clone().with("mcp-protocol-version", "2025-11-25"), expect![[r#"
-        202
-
-    "#]]);
+    check(request.clone().with("mcp-protocol-version", "2025-11-25"), expect!["202"]);
     assert_eq!(Client::new().send(&request).status, 202);
     let other = request.edited("initialized", "roots/list_changed");
     assert_eq!(Client::new().send(&other).status, 202);
@@ -80,11 +86,14 @@ fn a_notification_of_an_unknown_revision_is_refused() {
 
 #[test]
 fn ping_answers_an_empty_result() {
-    check(Request::legacy("ping", "{}"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{}}"#]],
+    );
     let without_params = Request::legacy("ping", "{}").edited(r#","params":{}"#, "");
     assert_eq!(Client::new().send(&without_params).status, 200);
 }
@@ -98,70 +107,94 @@ fn the_list_has_nothing_of_the_modern_era() {
 
 #[test]
 fn a_call_has_nothing_of_the_modern_era() {
-    check(Request::call(Era::Legacy, "ping", "{}"), expect![[r#"
+    check(
+        Request::call(Era::Legacy, "ping", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"message\":\"pong\",\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"authenticated_user\":\"user-7\"}"}],"structuredContent":{"message":"pong","timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","authenticated_user":"user-7"},"isError":false}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"message\":\"pong\",\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"authenticated_user\":\"user-7\"}"}],"structuredContent":{"message":"pong","timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","authenticated_user":"user-7"},"isError":false}}"#]],
+    );
 }
 
 #[test]
 fn bad_argument_values_are_a_result_here_too() {
-    check(Request::call(Era::Legacy, "echo", "{}"), expect![[r#"
+    check(
+        Request::call(Era::Legacy, "echo", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"invalid arguments: \"message\" is a required property; see the tool's inputSchema"}],"isError":true}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"invalid arguments: \"message\" is a required property; see the tool's inputSchema"}],"isError":true}}"#]],
+    );
 }
 
 #[test]
 fn what_is_wrong_in_a_well_formed_request_is_answered_with_200() {
-    check(Request::call(Era::Legacy, "unknown", "{}"), expect![[r#"
+    check(
+        Request::call(Era::Legacy, "unknown", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool: use a name from tools/list"}}"#]]);
-    check(Request::legacy("server/discover", "{}"), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool: use a name from tools/list"}}"#]],
+    );
+    check(
+        Request::legacy("server/discover", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: the capabilities say what is served"}}"#]]);
-    check(Request::legacy("tools/list", r#"{"cursor":"x"}"#), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: the capabilities say what is served"}}"#]],
+    );
+    check(
+        Request::legacy("tools/list", r#"{"cursor":"x"}"#),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: the list has one page, ask without a cursor"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: the list has one page, ask without a cursor"}}"#]],
+    );
 }
 
 #[test]
 fn json_alone_is_acceptable() {
     let request = Request::legacy("ping", "{}").set("accept", "application/json");
     assert_eq!(Client::new().send(&request).status, 200);
-    check(Request::legacy("ping", "{}").set("accept", "text/event-stream"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}").set("accept", "text/event-stream"),
+        expect![[r#"
         406
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"header accept: list application/json"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"header accept: list application/json"}}"#]],
+    );
 }
 
 #[test]
 fn a_session_that_was_never_issued_is_not_found() {
-    check(Request::legacy("ping", "{}").with("mcp-session-id", "guessed"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}").with("mcp-session-id", "guessed"),
+        expect![[r#"
         404
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"unknown session: send initialize again, without a session id"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"unknown session: send initialize again, without a session id"}}"#]],
+    );
     let no_version = Request::legacy("ping", "{}").without("mcp-protocol-version");
     assert_eq!(Client::new().send(&no_version.with("mcp-session-id", "guessed")).status, 404);
 }
 
 #[test]
 fn a_request_without_any_version_is_refused() {
-    check(Request::legacy("ping", "{}").without("mcp-protocol-version"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}").without("mcp-protocol-version"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no protocol version: name 2026-07-28 in params._meta and in header mcp-protocol-version, or begin with initialize for 2025-11-25"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no protocol version: name 2026-07-28 in params._meta and in header mcp-protocol-version, or begin with initialize for 2025-11-25"}}"#]],
+    );
 }
 
 #[test]
@@ -170,21 +203,27 @@ fn a_revision_that_is_not_served_is_refused() {
         let reply = Client::new().send(&Request::legacy("ping", "{}").set("mcp-protocol-version", version));
         assert_eq!(reply.status, 400, "{version}");
     }
-    check(Request::legacy("ping", "{}").set("mcp-protocol-version", "2025-06-18"), expect![[r#"
+    check(
+        Request::legacy("ping", "{}").set("mcp-protocol-version", "2025-06-18"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"2025-06-18"}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"2025-06-18"}}}"#]],
+    );
 }
 
 #[test]
 fn a_version_header_that_stands_twice_is_refused() {
     let request = Request::legacy("ping", "{}").with("mcp-protocol-version", "2025-11-25");
-    check(request, expect![[r#"
+    check(
+        request,
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: send it once, in visible ASCII"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: send it once, in visible ASCII"}}"#]],
+    );
 }
 
 #[test]

@@ -22,11 +22,14 @@ fn call(tool: &str, arguments: &str) -> Request {
 
 #[test]
 fn discovery_names_what_works_and_nothing_else() {
-    check(discover(), expect![[r#"
+    check(
+        discover(),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}},"cacheScope":"private","capabilities":{"tools":{}},"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25"],"ttlMs":60000}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}},"cacheScope":"private","capabilities":{"tools":{}},"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25"],"ttlMs":60000}}"#]],
+    );
 }
 
 #[test]
@@ -43,11 +46,14 @@ fn the_capabilities_document_says_what_discovery_says() {
 
 #[test]
 fn the_list_holds_the_built_ins_and_is_private() {
-    check(list(), expect![[r#"
+    check(
+        list(),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":[{"name":"ping","title":"Ping","description":"Answers pong with the name of the caller: shows that the endpoint is reachable and that the access token is accepted.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"authenticated_user":{"description":"Subject of the access token","type":"string"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"const":"pong"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","timestamp","correlation_id","authenticated_user"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"echo","title":"Echo","description":"Answers the message that it was given, with its length in characters.","inputSchema":{"additionalProperties":false,"properties":{"message":{"description":"Any text of at most 65536 bytes (64 KiB) of UTF-8","type":"string"}},"required":["message"],"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"type":"string"},"message_length":{"description":"Length of the message in Unicode scalar values","minimum":0,"type":"integer"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","message_length","timestamp","correlation_id"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"health_check","title":"Health check","description":"Tells how this gateway is: each check with its state, and a reason where something is wrong. A check that does not apply is absent.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"checks":{"additionalProperties":false,"properties":{"auth":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"memory":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"telemetry":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"}},"required":["memory"],"type":"object"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"status":{"description":"The worst of all checks","enum":["passing","degraded","failing"]},"timestamp":{"format":"date-time","type":"string"},"version":{"description":"Version of the gateway","type":"string"}},"required":["status","checks","timestamp","correlation_id","version"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}}],"ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":[{"name":"ping","title":"Ping","description":"Answers pong with the name of the caller: shows that the endpoint is reachable and that the access token is accepted.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"authenticated_user":{"description":"Subject of the access token","type":"string"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"const":"pong"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","timestamp","correlation_id","authenticated_user"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"echo","title":"Echo","description":"Answers the message that it was given, with its length in characters.","inputSchema":{"additionalProperties":false,"properties":{"message":{"description":"Any text of at most 65536 bytes (64 KiB) of UTF-8","type":"string"}},"required":["message"],"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"type":"string"},"message_length":{"description":"Length of the message in Unicode scalar values","minimum":0,"type":"integer"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","message_length","timestamp","correlation_id"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"health_check","title":"Health check","description":"Tells how this gateway is: each check with its state, and a reason where something is wrong. A check that does not apply is absent.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"checks":{"additionalProperties":false,"properties":{"auth":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"memory":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"telemetry":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"}},"required":["memory"],"type":"object"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"status":{"description":"The worst of all checks","enum":["passing","degraded","failing"]},"timestamp":{"format":"date-time","type":"string"},"version":{"description":"Version of the gateway","type":"string"}},"required":["status","checks","timestamp","correlation_id","version"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}}],"ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+    );
 }
 
 #[test]
@@ -58,11 +64,14 @@ fn equal_lists_are_equal_bytes() {
 
 #[test]
 fn ping_answers_pong_with_a_text_mirror() {
-    check(call("ping", "{}"), expect![[r#"
+    check(
+        call("ping", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"message\":\"pong\",\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"authenticated_user\":\"user-7\"}"}],"structuredContent":{"message":"pong","timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","authenticated_user":"user-7"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"message\":\"pong\",\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"authenticated_user\":\"user-7\"}"}],"structuredContent":{"message":"pong","timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","authenticated_user":"user-7"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+    );
 }
 
 #[test]
@@ -74,70 +83,94 @@ fn a_call_without_arguments_is_a_call_with_none() {
 
 #[test]
 fn echo_counts_unicode_scalar_values() {
-    check(call("echo", r#"{"message":"héllo"}"#), expect![[r#"
+    check(
+        call("echo", r#"{"message":"héllo"}"#),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"message\":\"héllo\",\"message_length\":5,\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\"}"}],"structuredContent":{"message":"héllo","message_length":5,"timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"message\":\"héllo\",\"message_length\":5,\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\"}"}],"structuredContent":{"message":"héllo","message_length":5,"timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+    );
 }
 
 #[test]
 fn health_check_answers_with_the_checks_that_apply() {
-    check(call("health_check", "{}"), expect![[r#"
+    check(
+        call("health_check", "{}"),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"status\":\"passing\",\"checks\":{\"memory\":{\"status\":\"passing\"}},\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"version\":\"0.1.0\"}"}],"structuredContent":{"status":"passing","checks":{"memory":{"status":"passing"}},"timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","version":"0.1.0"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"{\"status\":\"passing\",\"checks\":{\"memory\":{\"status\":\"passing\"}},\"timestamp\":\"2026-11-22T12:00:00Z\",\"correlation_id\":\"cid-1\",\"version\":\"0.1.0\"}"}],"structuredContent":{"status":"passing","checks":{"memory":{"status":"passing"}},"timestamp":"2026-11-22T12:00:00Z","correlation_id":"cid-1","version":"0.1.0"},"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+    );
 }
 
 #[test]
 fn bad_argument_values_are_a_result_that_a_model_can_act_on() {
-    check(call("echo", r#"{"message":5,"mesage":"typo"}"#), expect![[r#"
+    check(
+        call("echo", r#"{"message":5,"mesage":"typo"}"#),
+        expect![[r#"
         200
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"invalid arguments: `/message`: value is not of type \"string\"; Additional properties are not allowed ('mesage' was unexpected); see the tool's inputSchema"}],"isError":true,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"invalid arguments: `/message`: value is not of type \"string\"; Additional properties are not allowed ('mesage' was unexpected); see the tool's inputSchema"}],"isError":true,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+    );
 }
 
 #[test]
 fn an_unknown_tool_is_an_error_that_does_not_repeat_its_name() {
-    check(call("rm -rf", "{}"), expect![[r#"
+    check(
+        call("rm -rf", "{}"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool: use a name from tools/list"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool: use a name from tools/list"}}"#]],
+    );
 }
 
 #[test]
 fn arguments_that_are_no_object_are_malformed() {
-    check(call("ping", "[1]"), expect![[r#"
+    check(
+        call("ping", "[1]"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.arguments must be an object"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.arguments must be an object"}}"#]],
+    );
 }
 
 #[test]
 fn a_call_without_a_name_is_malformed() {
-    check(Request::modern("tools/call", r#"{"arguments":{}}"#), expect![[r#"
+    check(
+        Request::modern("tools/call", r#"{"arguments":{}}"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.name must be a string"}}"#]]);
-    check(Request::modern("tools/call", r#"{"name":5}"#), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.name must be a string"}}"#]],
+    );
+    check(
+        Request::modern("tools/call", r#"{"name":5}"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.name must be a string"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params.name must be a string"}}"#]],
+    );
 }
 
 #[test]
 fn any_cursor_is_a_bad_cursor() {
-    check(Request::modern("tools/list", r#"{"cursor":"abc"}"#), expect![[r#"
+    check(
+        Request::modern("tools/list", r#"{"cursor":"abc"}"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: the list has one page, ask without a cursor"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: the list has one page, ask without a cursor"}}"#]],
+    );
     let empty = Client::new().send(&Request::modern("tools/list", r#"{"cursor":""}"#));
     assert_eq!(body(&empty)["error"]["code"], -32602);
 }
@@ -148,24 +181,28 @@ fn an_unknown_log_level_is_refused() {
         let meta = format!(r#""_meta":{{"io.modelcontextprotocol/logLevel":{level},"#);
         list().edited(r#""_meta":{"#, &meta)
     };
-    check(with_level(r#""verbose""#), expect![[r#"
+    check(
+        with_level(r#""verbose""#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels"}}"#]],
+    );
     assert_eq!(Client::new().send(&with_level(r#""debug""#)).status, 200);
 }
 
 #[test]
 fn a_progress_token_is_a_string_or_an_integer() {
-    let with_token = |token: &str| {
-        list().edited(r#""_meta":{"#, &format!(r#""_meta":{{"progressToken":{token},"#))
-    };
-    check(with_token("{}"), expect![[r#"
+    let with_token = |token: &str| list().edited(r#""_meta":{"#, &format!(r#""_meta":{{"progressToken":{token},"#));
+    check(
+        with_token("{}"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta.progressToken must be a string or an integer"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta.progressToken must be a string or an integer"}}"#]],
+    );
     assert_eq!(Client::new().send(&with_token(r#""t""#)).status, 200);
     assert_eq!(Client::new().send(&with_token("7")).status, 200);
 }
@@ -188,11 +225,14 @@ fn what_this_revision_removed_is_not_found() {
         assert_eq!(reply.status, 404, "{method}");
         assert_eq!(body(&reply)["error"]["code"], -32601, "{method}");
     }
-    check(Request::modern("initialize", "{}"), expect![[r#"
+    check(
+        Request::modern("initialize", "{}"),
+        expect![[r#"
         404
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: the capabilities say what is served"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: the capabilities say what is served"}}"#]],
+    );
 }
 
 #[test]
@@ -200,11 +240,14 @@ fn a_missing_meta_is_told_before_what_it_should_hold() {
     let no_meta = Request::post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#)
         .with("mcp-protocol-version", "2026-07-28")
         .with("mcp-method", "tools/list");
-    check(no_meta.clone(), expect![[r#"
+    check(
+        no_meta.clone(),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]],
+    );
     let no_params = no_meta.clone().edited(r#","params":{}"#, "");
     assert_eq!(body(&Client::new().send(&no_params))["error"]["code"], -32602);
     let no_object = no_meta.edited(r#""params":{}"#, r#""params":{"_meta":7}"#);
@@ -214,19 +257,25 @@ fn a_missing_meta_is_told_before_what_it_should_hold() {
 #[test]
 fn each_required_member_of_meta_is_asked_for() {
     let version = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
-    check(list().edited(version, r#""x":1"#), expect![[r#"
+    check(
+        list().edited(version, r#""x":1"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]],
+    );
     let number = r#""io.modelcontextprotocol/protocolVersion":20260728"#;
     assert_eq!(body(&Client::new().send(&list().edited(version, number)))["error"]["code"], -32602);
     let capabilities = r#""io.modelcontextprotocol/clientCapabilities":{}"#;
-    check(list().edited(capabilities, r#""x":1"#), expect![[r#"
+    check(
+        list().edited(capabilities, r#""x":1"#),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object"}}"#]],
+    );
 }
 
 #[test]
@@ -236,55 +285,76 @@ fn client_info_is_not_demanded() {
 
 #[test]
 fn the_version_header_must_be_there_and_say_what_the_body_says() {
-    check(list().without("mcp-protocol-version"), expect![[r#"
+    check(
+        list().without("mcp-protocol-version"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it is missing"}}"#]]);
-    check(list().set("mcp-protocol-version", "2025-11-25"), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it is missing"}}"#]],
+    );
+    check(
+        list().set("mcp-protocol-version", "2025-11-25"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it differs from the version in params._meta"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it differs from the version in params._meta"}}"#]],
+    );
 }
 
 #[test]
 fn a_mismatch_is_told_before_an_unknown_version() {
     let unknown = list().edited("2026-07-28", "v999.0.0");
-    check(unknown.clone(), expect![[r#"
+    check(
+        unknown.clone(),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it differs from the version in params._meta"}}"#]]);
-    check(unknown.set("mcp-protocol-version", "v999.0.0"), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it differs from the version in params._meta"}}"#]],
+    );
+    check(
+        unknown.set("mcp-protocol-version", "v999.0.0"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"v999.0.0"}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"v999.0.0"}}}"#]],
+    );
 }
 
 #[test]
 fn an_older_revision_cannot_be_spoken_the_modern_way() {
     let older = list().edited("2026-07-28", "2025-11-25").set("mcp-protocol-version", "2025-11-25");
-    check(older, expect![[r#"
+    check(
+        older,
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}}"#]],
+    );
 }
 
 #[test]
 fn the_method_header_must_repeat_the_method_with_case() {
-    check(list().without("mcp-method"), expect![[r#"
+    check(
+        list().without("mcp-method"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it is missing"}}"#]]);
-    check(list().set("mcp-method", "TOOLS/LIST"), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it is missing"}}"#]],
+    );
+    check(
+        list().set("mcp-method", "TOOLS/LIST"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it differs from the body"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it differs from the body"}}"#]],
+    );
 }
 
 #[test]
@@ -295,32 +365,44 @@ fn an_unknown_method_is_told_before_a_method_header() {
 
 #[test]
 fn the_name_header_must_repeat_the_name() {
-    check(call("ping", "{}").without("mcp-name"), expect![[r#"
+    check(
+        call("ping", "{}").without("mcp-name"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it is missing"}}"#]]);
-    check(call("ping", "{}").set("mcp-name", "echo"), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it is missing"}}"#]],
+    );
+    check(
+        call("ping", "{}").set("mcp-name", "echo"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it differs from the body"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it differs from the body"}}"#]],
+    );
 }
 
 #[test]
 fn the_name_header_may_be_wrapped_in_base64() {
     let wrapped = |encoded: &str| call("ping", "{}").set("mcp-name", encoded);
     assert_eq!(Client::new().send(&wrapped("=?base64?cGluZw==?=")).status, 200);
-    check(wrapped("=?base64?ZWNobw==?="), expect![[r#"
+    check(
+        wrapped("=?base64?ZWNobw==?="),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it differs from the body"}}"#]]);
-    check(wrapped("=?base64?cGluZw?="), expect![[r#"
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it differs from the body"}}"#]],
+    );
+    check(
+        wrapped("=?base64?cGluZw?="),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: its base64 cannot be read"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: its base64 cannot be read"}}"#]],
+    );
 }
 
 #[test]
@@ -345,20 +427,19 @@ fn a_name_that_looks_encoded_cannot_pass_for_another() {
 
 #[test]
 fn a_header_line_that_stands_twice_is_malformed() {
-    for (name, value) in [
-        ("mcp-protocol-version", "2026-07-28"),
-        ("mcp-method", "tools/call"),
-        ("mcp-name", "ping"),
-    ] {
+    for (name, value) in [("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", "ping")] {
         let reply = Client::new().send(&call("ping", "{}").with(name, value));
         assert_eq!(reply.status, 400, "{name}");
         assert_eq!(body(&reply)["error"]["code"], -32020, "{name}");
     }
-    check(call("ping", "{}").with("mcp-name", "ping"), expect![[r#"
+    check(
+        call("ping", "{}").with("mcp-name", "ping"),
+        expect![[r#"
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: send it once, in visible ASCII"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: send it once, in visible ASCII"}}"#]],
+    );
 }
 
 #[test]
@@ -375,11 +456,14 @@ fn headers_that_mirror_nothing_are_ignored() {
 
 #[test]
 fn both_media_types_must_be_acceptable() {
-    check(list().set("accept", "application/json"), expect![[r#"
+    check(
+        list().set("accept", "application/json"),
+        expect![[r#"
         406
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"header accept: list application/json and text/event-stream"}}"#]]);
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"header accept: list application/json and text/event-stream"}}"#]],
+    );
     for refused in ["text/event-stream", "text/html", "*/*;q=0", "application/json;q=0, text/*"] {
         assert_eq!(Client::new().send(&list().set("accept", refused)).status, 406, "{refused}");
     }
@@ -393,11 +477,14 @@ fn both_media_types_must_be_acceptable() {
 
 #[test]
 fn the_body_must_be_json_in_utf_8() {
-    check(list().set("content-type", "text/plain"), expect![[r#"
+    check(
+        list().set("content-type", "text/plain"),
+        expect![[r#"
         415
         content-type: application/json
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"header content-type: send application/json in UTF-8"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"header content-type: send application/json in UTF-8"}}"#]],
+    );
     for refused in ["application/json; charset=utf-16", "application/jsonp", "application/json; x=y"] {
         let reply = Client::new().send(&list().set("content-type", refused));
         assert_eq!(reply.status, 415, "{refused}");
@@ -413,12 +500,15 @@ fn the_body_must_be_json_in_utf_8() {
 
 #[test]
 fn get_and_delete_are_not_offered() {
-    check(Request::new(Method::GET, ""), expect![[r#"
+    check(
+        Request::new(Method::GET, ""),
+        expect![[r#"
         405
         content-type: application/json
         allow: POST
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"send JSON-RPC requests by POST: no stream is offered here"}}"#]]);
+        {"jsonrpc":"2.0","error":{"code":-32600,"message":"send JSON-RPC requests by POST: no stream is offered here"}}"#]],
+    );
     for method in [Method::GET, Method::DELETE, Method::PUT] {
         let request = Request::new(method, "").with("mcp-protocol-version", "2026-07-28");
         assert_eq!(Client::new().send(&request).status, 405);
@@ -428,10 +518,7 @@ fn get_and_delete_are_not_offered() {
 #[test]
 fn a_notification_is_accepted_without_an_answer() {
     let request = list().edited(r#""id":1,"#, "");
-    check(request.edited("tools/list", "notifications/cancelled"), expect![[r#"
-        202
-
-    "#]]);
+    check(request.edited("tools/list", "notifications/cancelled"), expect!["202"]);
 }
 
 #[test]

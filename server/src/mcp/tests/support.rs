@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -20,16 +21,13 @@ use jsonschema::Validator;
 use serde_json::{Value, json, value::RawValue};
 
 use super::super::{
-    Caller, CallRecord, Endpoint, EndpointSettings, Era, McpReply, McpRequest, TraceContext,
+    CallRecord, Caller, Endpoint, EndpointSettings, Era, McpReply, McpRequest, ProtocolVersion, TraceContext,
 };
 use crate::{
     auth::{Principal, ScopeSet},
     clock::Clock,
     gateway::{Policy, ToolAnnotations, ToolDefinition},
-    tools::{
-        CallContext, HealthInputs, HealthProbe, MemoryHealth, Tool, ToolOutcome, Toolbox,
-        builtin_tools,
-    },
+    tools::{CallContext, HealthInputs, HealthProbe, MemoryHealth, Tool, ToolOutcome, Toolbox, builtin_tools},
 };
 
 pub(super) const CORRELATION_ID: &str = "cid-1";
@@ -147,11 +145,7 @@ impl Client {
         Self::with(&[("counts", Behaviour::Counts)], mode, rules)
     }
 
-    fn with(
-        tests: &[(&'static str, Behaviour)],
-        mode: AuthMode,
-        rules: Vec<AuthorizationRule>,
-    ) -> Self {
+    fn with(tests: &[(&'static str, Behaviour)], mode: AuthMode, rules: Vec<AuthorizationRule>) -> Self {
         let builtins = Builtins { ping: true, echo: true, health_check: true };
         let calls = Arc::new(AtomicUsize::new(0));
         let mut tools = builtin_tools(builtins, Arc::new(Healthy));
@@ -195,11 +189,8 @@ impl Client {
         let parsed = self.endpoint.parse(request.as_mcp());
         let TraceContext { traceparent, tracestate, baggage } = parsed.trace_context().clone();
         let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(|text| text.into_owned().into());
-        let trace_context = TraceContext {
-            traceparent: owned(traceparent),
-            tracestate: owned(tracestate),
-            baggage: owned(baggage),
-        };
+        let trace_context =
+            TraceContext { traceparent: owned(traceparent), tracestate: owned(tracestate), baggage: owned(baggage) };
         (parsed.record().clone(), trace_context)
     }
 
@@ -230,10 +221,11 @@ fn principal(scopes: &[&str]) -> Principal {
 pub(super) fn wire(reply: &McpReply) -> String {
     let mut text = reply.status.as_u16().to_string();
     for (name, value) in &reply.headers {
-        text.push_str(&format!("\n{name}: {}", value.to_str().unwrap()));
+        write!(text, "\n{name}: {}", value.to_str().unwrap()).unwrap();
     }
-    text.push_str("\n\n");
-    text.push_str(std::str::from_utf8(&reply.body).unwrap());
+    if !reply.body.is_empty() {
+        write!(text, "\n\n{}", std::str::from_utf8(&reply.body).unwrap()).unwrap();
+    }
     text
 }
 
@@ -253,9 +245,7 @@ impl Request {
     pub(super) fn new(method: Method, body: impl Into<Vec<u8>>) -> Self {
         let headers = HeaderMap::new();
         let request = Self { method, headers, body: body.into() };
-        request
-            .with("content-type", "application/json")
-            .with("accept", "application/json, text/event-stream")
+        request.with("content-type", "application/json").with("accept", "application/json, text/event-stream")
     }
 
     pub(super) fn post(body: impl Into<Vec<u8>>) -> Self {
@@ -271,9 +261,8 @@ impl Request {
             "io.modelcontextprotocol/clientCapabilities": {},
         });
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let request = Self::post(body.to_string())
-            .with("mcp-protocol-version", "2026-07-28")
-            .with("mcp-method", method);
+        let request =
+            Self::post(body.to_string()).with("mcp-protocol-version", "2026-07-28").with("mcp-method", method);
         match name {
             Some(name) => request.with("mcp-name", &name),
             None => request,
@@ -334,10 +323,9 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
     let legacy = ["InitializeResult", "EmptyResult", "ListToolsResult", "CallToolResult"];
     let both = ["JSONRPCResultResponse", "JSONRPCErrorResponse"];
     let mut schemas = Schemas::new();
-    for (era, file, own) in [
-        (Era::Modern, "2026-07-28.json", modern.as_slice()),
-        (Era::Legacy, "2025-11-25.json", legacy.as_slice()),
-    ] {
+    for (era, file, own) in
+        [(Era::Modern, "2026-07-28.json", modern.as_slice()), (Era::Legacy, "2025-11-25.json", legacy.as_slice())]
+    {
         let path = format!("{}/../tests/fixtures/mcp-schema/{file}", env!("CARGO_MANIFEST_DIR"));
         let document: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         for name in own.iter().chain(&both) {
@@ -356,7 +344,7 @@ fn conforms(request: &Request, reply: &McpReply) {
         return;
     }
     let message = body(reply);
-    let era = reply.record.protocol_version.map_or(Era::Modern, |version| version.era());
+    let era = reply.record.protocol_version.map_or(Era::Modern, ProtocolVersion::era);
     let Some(result) = message.get("result") else {
         return assert_valid(era, "JSONRPCErrorResponse", &message);
     };
@@ -374,7 +362,6 @@ fn conforms(request: &Request, reply: &McpReply) {
 }
 
 fn assert_valid(era: Era, definition: &'static str, instance: &Value) {
-    let problems: Vec<String> =
-        SCHEMAS[&(era, definition)].iter_errors(instance).map(|e| e.to_string()).collect();
+    let problems: Vec<String> = SCHEMAS[&(era, definition)].iter_errors(instance).map(|e| e.to_string()).collect();
     assert!(problems.is_empty(), "{definition} ({era:?}): {problems:?} in {instance}");
 }
