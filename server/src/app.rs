@@ -14,7 +14,7 @@ use crds::gateway_config::AuthMode;
 use crate::{
     auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings},
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{CaFile, Config},
     gateway::{Catalog, Policy},
     health::Probe,
     layers::{body::BodyBudget, in_flight::Places},
@@ -41,8 +41,12 @@ struct AppInner {
     policy_problem: ArcSwapOption<String>,
     /// Answers MCP requests; owns the catalog.
     endpoint: Endpoint,
-    /// `None` only under `auth.mode: None`.
-    authenticator: Option<Arc<Authenticator>>,
+    /// `None` only under `auth.mode: None`. Written by [`crate::issuers`], read by every request.
+    authenticator: Option<Arc<ArcSwap<Authenticator>>>,
+    /// What another authenticator would be built with; read by [`crate::issuers`].
+    auth_deps: AuthDeps,
+    /// The issuers' CA bundles as they were found last. Written by [`crate::issuers`], read by the report.
+    cas: ArcSwap<Vec<CaFile>>,
     /// Written by layers and handlers, read by the admin listener.
     metrics: Metrics,
     /// Makes the spans of every request.
@@ -105,12 +109,14 @@ impl App {
         };
         let telemetry = Telemetry::new(&config, addresses).map_err(BuildError::Telemetry)?;
         let clock = deps.clock;
-        let issuers = deps.issuers.unwrap_or_else(|| config.issuers());
+        let cas = config.read_cas();
+        let issuers = deps.issuers.unwrap_or_else(|| config.issuers(&cas));
+        let auth_deps = AuthDeps { addresses, clock: Arc::clone(&clock) };
         let authenticator = match config.gateway.auth.mode {
             AuthMode::None => None,
             AuthMode::OAuth => {
-                let deps = AuthDeps { addresses, clock: Arc::clone(&clock) };
-                Some(Arc::new(Authenticator::new(issuers, deps).map_err(BuildError::Auth)?))
+                let authenticator = Authenticator::new(issuers, auth_deps.clone()).map_err(BuildError::Auth)?;
+                Some(Arc::new(ArcSwap::from_pointee(authenticator)))
             }
         };
         let probe = Probe { authenticator: authenticator.clone(), telemetry: telemetry.clone() };
@@ -126,6 +132,8 @@ impl App {
             policy_problem: ArcSwapOption::empty(),
             endpoint,
             authenticator,
+            auth_deps,
+            cas: ArcSwap::from_pointee(cas),
             metrics: Metrics::default(),
             telemetry,
             clock,
@@ -166,9 +174,9 @@ impl App {
         &self.0.endpoint
     }
 
-    /// What checks tokens. `None` only under `auth.mode: None`.
-    pub fn authenticator(&self) -> Option<&Authenticator> {
-        self.0.authenticator.as_deref()
+    /// What checks tokens at this moment. `None` only under `auth.mode: None`.
+    pub fn authenticator(&self) -> Option<Arc<Authenticator>> {
+        self.0.authenticator.as_ref().map(|current| current.load_full())
     }
 
     /// Counters and histograms.
@@ -203,13 +211,35 @@ impl App {
 
     /// What is wrong with mounted files at this moment, one sentence each.
     pub fn file_problems(&self) -> Vec<String> {
-        let mut problems = self.config().file_problems();
+        let cas = self.0.cas.load();
+        let cas = cas.iter().enumerate().filter_map(|(index, ca)| ca.problem().map(|problem| (index, problem)));
+        let mut problems: Vec<_> =
+            cas.map(|(index, problem)| format!("auth.issuers[{index}].caFile {problem}")).collect();
         problems.extend(self.0.policy_problem.load().as_deref().cloned());
         problems
     }
 
     pub(crate) fn start_draining(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn auth_deps(&self) -> &AuthDeps {
+        &self.0.auth_deps
+    }
+
+    /// The issuers' CA bundles as they were found last.
+    pub(crate) fn cas(&self) -> Arc<Vec<CaFile>> {
+        self.0.cas.load_full()
+    }
+
+    pub(crate) fn found_cas(&self, cas: Vec<CaFile>) {
+        self.0.cas.store(Arc::new(cas));
+    }
+
+    pub(crate) fn put_authenticator_into_force(&self, authenticator: Arc<Authenticator>) {
+        if let Some(current) = &self.0.authenticator {
+            current.store(authenticator);
+        }
     }
 
     pub(crate) fn put_policy_into_force(&self, policy: LoadedPolicy) {

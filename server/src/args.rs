@@ -73,9 +73,15 @@ mod tests {
     #[test]
     fn a_pod_listens_everywhere_and_dev_on_loopback() {
         let pod = parse(&[]).unwrap();
-        assert_eq!((pod.listen().to_string(), pod.admin_listen().to_string()), ("0.0.0.0:8080".into(), "0.0.0.0:9090".into()));
+        assert_eq!(
+            (pod.listen().to_string(), pod.admin_listen().to_string()),
+            ("0.0.0.0:8080".into(), "0.0.0.0:9090".into())
+        );
         let dev = parse(&["--dev"]).unwrap();
-        assert_eq!((dev.listen().to_string(), dev.admin_listen().to_string()), ("127.0.0.1:8080".into(), "127.0.0.1:9090".into()));
+        assert_eq!(
+            (dev.listen().to_string(), dev.admin_listen().to_string()),
+            ("127.0.0.1:8080".into(), "127.0.0.1:9090".into())
+        );
     }
 
     #[test]

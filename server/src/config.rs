@@ -1,8 +1,9 @@
-//! Mounted files -> checked [`Config`]; nothing else reads a file, but [`crate::policy_file`], which reloads one.
+//! Mounted files -> checked [`Config`]. Whoever reloads one ([`crate::policy_file`], [`crate::issuers`])
+//! reads it through here or says so.
 //!
 //! What is wrong with the structure stops the process before it listens, with the file and the field
-//! named. A CA file that is not there does not: its issuer stays without keys, the pod stays unready,
-//! and the report says which file is missing.
+//! named. A CA file that is not there does not: its issuer stays without keys until it is, the pod stays
+//! unready, and the report says which file is missing.
 
 mod ca_file;
 mod endpoint_url;
@@ -28,8 +29,6 @@ pub struct Config {
     pub revision: String,
     /// What `publicUrl` says: path, origin, host and the URLs made from it.
     pub endpoint: EndpointUrl,
-    /// The CA bundle of each issuer, in the order of `gateway.auth.issuers`.
-    pub issuer_cas: Vec<CaFile>,
 }
 
 /// Why the process does not start. One line that names the file and the field.
@@ -64,7 +63,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and checks the file at `path`, and the CA files that it names.
+    /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
         let bytes = std::fs::read(path)
@@ -72,10 +71,10 @@ impl Config {
         Self::parse(&file, &bytes)
     }
 
-    /// Checks the content of the file called `file`, and reads the CA files that it names.
+    /// Checks the content of the file called `file`.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ConfigError> {
-        let gateway = GatewayConfig::parse(bytes)
-            .map_err(|problem| ConfigError::Malformed { file: file.to_owned(), problem })?;
+        let gateway =
+            GatewayConfig::parse(bytes).map_err(|problem| ConfigError::Malformed { file: file.to_owned(), problem })?;
         Self::check(gateway, revision(bytes)).map_err(|wrong| ConfigError::Field {
             file: file.to_owned(),
             field: wrong.field,
@@ -84,7 +83,7 @@ impl Config {
     }
 
     /// Checks a document made in memory: `--dev` and tests.
-    pub fn from_document(gateway: GatewayConfig) -> Result<Self, ConfigError> {
+    pub fn from_document(gateway: &GatewayConfig) -> Result<Self, ConfigError> {
         let bytes = gateway.to_json();
         Self::parse("configuration in memory", bytes.as_bytes())
     }
@@ -93,23 +92,18 @@ impl Config {
         let endpoint = EndpointUrl::parse(&gateway.public_url)
             .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?;
         semantics::check(&gateway)?;
-        let issuer_cas = gateway.auth.issuers.iter().map(CaFile::read).collect();
-        Ok(Self { gateway, revision, endpoint, issuer_cas })
+        Ok(Self { gateway, revision, endpoint })
     }
 
-    /// The issuers as [`crate::auth`] wants them.
-    pub fn issuers(&self) -> Vec<IssuerSettings> {
-        let issuers = self.gateway.auth.issuers.iter().zip(&self.issuer_cas);
+    /// The issuers as [`crate::auth`] wants them, with these CA bundles.
+    pub fn issuers(&self, cas: &[CaFile]) -> Vec<IssuerSettings> {
+        let issuers = self.gateway.auth.issuers.iter().zip(cas);
         issuers.map(|(issuer, ca)| ca.settings(issuer)).collect()
     }
 
-    /// What is wrong with mounted files, one sentence each.
-    pub fn file_problems(&self) -> Vec<String> {
-        let problems = self.issuer_cas.iter().enumerate();
-        problems
-            .filter_map(|(index, ca)| ca.problem().map(|problem| (index, problem)))
-            .map(|(index, problem)| format!("auth.issuers[{index}].caFile {problem}"))
-            .collect()
+    /// The CA bundle of each issuer as the files are now.
+    pub fn read_cas(&self) -> Vec<CaFile> {
+        self.gateway.auth.issuers.iter().map(CaFile::read).collect()
     }
 }
 

@@ -45,11 +45,7 @@ pub(crate) async fn mcp(
     let (parts, body) = request.into_parts();
     let body = body::read(body, app.body_budget()).await?;
     let start = app.clock().monotonic();
-    let parsed = app.mcp().parse(McpRequest {
-        method: &parts.method,
-        headers: &parts.headers,
-        body: &body.bytes,
-    });
+    let parsed = app.mcp().parse(McpRequest { method: &parts.method, headers: &parts.headers, body: &body.bytes });
     let span = app.telemetry().mcp_span(parsed.record(), parsed.trace_context(), &http_span, parts.version);
     let caller = Caller { principal: &principal, correlation_id: correlation_id.as_str() };
     let reply = app.mcp().run(&app.policy(), caller, parsed).await;
@@ -70,10 +66,7 @@ fn with_challenge(app: &App, mut reply: McpReply) -> Response {
 }
 
 /// What discovery says, for those who do not speak MCP.
-pub(crate) async fn capabilities(
-    State(app): State<App>,
-    Extension(_caller): Extension<Arc<Principal>>,
-) -> Response {
+pub(crate) async fn capabilities(State(app): State<App>, Extension(_caller): Extension<Arc<Principal>>) -> Response {
     Json(app.mcp().capabilities_document()).into_response()
 }
 

@@ -63,9 +63,7 @@ impl Error {
             Self::HostUnknown | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::Unauthenticated(Refusal::KeysUnavailable { .. } | Refusal::TooManyFailures { .. })
             | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unauthenticated(Refusal::MissingCredential | Refusal::Invalid(_)) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Unauthenticated(Refusal::MissingCredential | Refusal::Invalid(_)) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -153,11 +151,7 @@ impl Error {
     pub fn closes_connection(&self) -> bool {
         matches!(
             self,
-            Self::UriTooLong
-                | Self::HeadersTooLarge
-                | Self::BodyTooLarge
-                | Self::BodyTooSlow
-                | Self::BodyUnreadable
+            Self::UriTooLong | Self::HeadersTooLarge | Self::BodyTooLarge | Self::BodyTooSlow | Self::BodyUnreadable
         )
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use crds::gateway_report::KeySetState;
 use serde::Serialize;
 
@@ -49,7 +50,7 @@ pub struct PublicHealth {
 /// `/health`: for those who know nothing else of us; always answered with 200.
 pub fn public(app: &App) -> PublicHealth {
     let degraded = readiness(app) != Readiness::Ready
-        || app.authenticator().is_some_and(|authenticator| has_lost_keys(authenticator))
+        || app.authenticator().is_some_and(|authenticator| has_lost_keys(&authenticator))
         || app.telemetry().health() == Some(TelemetryHealth::Failing);
     PublicHealth {
         status: if degraded { "degraded" } else { "healthy" },
@@ -65,7 +66,7 @@ fn has_lost_keys(authenticator: &Authenticator) -> bool {
 /// The facts behind the tool `health_check`.
 pub struct Probe {
     /// `None` when nobody authenticates.
-    pub authenticator: Option<Arc<Authenticator>>,
+    pub authenticator: Option<Arc<ArcSwap<Authenticator>>>,
     /// Knows how exports go.
     pub telemetry: Telemetry,
 }
@@ -73,7 +74,7 @@ pub struct Probe {
 impl HealthProbe for Probe {
     fn health(&self) -> HealthInputs {
         HealthInputs {
-            issuers: self.authenticator.as_ref().map(|authenticator| issuers(authenticator)),
+            issuers: self.authenticator.as_ref().map(|current| issuers(&current.load())),
             memory: memory::measure(),
             telemetry: self.telemetry.health(),
         }

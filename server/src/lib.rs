@@ -17,7 +17,7 @@
 //! use server::{App, Config, Deps, Listeners, PolicySource, serve};
 //!
 //! let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0").await.unwrap();
-//! let config = Config::from_document(gateway).unwrap(); // its public URL names the port of the listener
+//! let config = Config::from_document(&gateway).unwrap(); // its public URL names the port of the listener
 //! let app = App::build(config, PolicySource::Fixed(policy), Deps::new(listeners.on_loopback())).unwrap();
 //! let shutdown = tokio_util::sync::CancellationToken::new();
 //! serve(listeners, app, shutdown).await.unwrap(); // returns when told to stop, and drained
@@ -35,6 +35,7 @@ mod endpoint;
 pub mod error;
 pub mod gateway;
 pub mod health;
+pub mod issuers;
 pub mod layers;
 pub mod listener;
 pub mod mcp;

@@ -17,8 +17,7 @@ use crate::{
 };
 
 /// Source: OpenTelemetry conventions for MCP, advised buckets of `mcp.server.operation.duration`.
-const DURATION_BUCKETS: [f64; 14] =
-    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+const DURATION_BUCKETS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
 /// All of them. Written by layers and handlers, read by the admin listener.
 #[derive(Debug)]

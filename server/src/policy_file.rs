@@ -87,8 +87,8 @@ impl LoadedPolicy {
     pub fn compile(config: &Config, bytes: &[u8]) -> Result<Self, PolicyFileError> {
         let document = GatewayPolicy::parse(bytes).map_err(PolicyFileError::Malformed)?;
         let gateway = &config.gateway;
-        let policy = Policy::compile(&document, &gateway.builtins, gateway.auth.mode)
-            .map_err(PolicyFileError::Unusable)?;
+        let policy =
+            Policy::compile(&document, &gateway.builtins, gateway.auth.mode).map_err(PolicyFileError::Unusable)?;
         Ok(Self { policy, revision: revision(bytes) })
     }
 }

@@ -14,9 +14,9 @@ use crate::{
     endpoint,
     error::Error,
     layers::{
-        answer::answer, authentication::authentication, catch_panic::catch_panic, correlation::correlation,
-        host::host, in_flight::in_flight, origin::origin, request_limits::request_limits,
-        security_headers::security_headers, trace::trace,
+        answer::answer, authentication::authentication, catch_panic::catch_panic, correlation::correlation, host::host,
+        in_flight::in_flight, origin::origin, request_limits::request_limits, security_headers::security_headers,
+        trace::trace,
     },
 };
 

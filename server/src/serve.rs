@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     app::App,
+    issuers,
     listener::{self, Limits},
     policy_file::{self, PolicySource},
     router,
@@ -122,7 +123,7 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
 
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
     if let Some(authenticator) = app.authenticator() {
-        authenticator.run(tasks, shutdown.clone());
+        tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
     }
     if let PolicySource::File(path) = app.policy_source() {
         tasks.spawn(policy_file::watch(app.clone(), path.clone(), shutdown.clone()));

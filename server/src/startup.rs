@@ -93,7 +93,7 @@ async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartEr
     }
     let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
     let url = format!("http://{}/mcp", listeners.public_address()?);
-    let config = Config::from_document(dev_documents::configuration(&url))?;
+    let config = Config::from_document(&dev_documents::configuration(&url))?;
     // The terminal's output is for the token and the client's configuration.
     write_logs(&config, Box::new(std::io::stderr()));
     let issuer = DevIssuer::new()?;

@@ -15,9 +15,7 @@ use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
-    trace::{
-        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder,
-    },
+    trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, TracerProviderBuilder},
 };
 
 use crate::{
@@ -26,8 +24,8 @@ use crate::{
     tools::TelemetryHealth,
 };
 use otlp_client::{ExportState, OtlpClient};
-pub use spans::{HttpSpan, McpSpan, SpanIds};
 pub(crate) use spans::method_label;
+pub use spans::{HttpSpan, McpSpan, SpanIds};
 
 /// Spans that wait for export. Chosen: a minute of 100 requests a second; more are dropped, not kept.
 const MAX_QUEUED_SPANS: usize = 8192;

@@ -2,8 +2,8 @@
 
 use axum::{Router, body::Body};
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, CURRENT_VERSION,
-    GatewayPolicy, IssuerConfig,
+    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, CURRENT_VERSION, GatewayPolicy,
+    IssuerConfig,
 };
 use http::{HeaderMap, Request, StatusCode, header::HOST};
 use http_body_util::BodyExt as _;
@@ -68,7 +68,7 @@ pub(crate) fn app(issuers: Vec<IssuerSettings>) -> App {
         },
     };
     let deps = Deps { issuers: Some(issuers), ..Deps::new(true) };
-    App::build(Config::from_document(gateway).unwrap(), PolicySource::Fixed(policy), deps).unwrap()
+    App::build(Config::from_document(&gateway).unwrap(), PolicySource::Fixed(policy), deps).unwrap()
 }
 
 /// A request to the public host, without a body.

@@ -42,6 +42,15 @@ impl CaFile {
         }
     }
 
+    /// What counts after `self` did: a bundle that has become unusable takes nothing away.
+    #[must_use]
+    pub fn followed_by(&self, next: &Self) -> Self {
+        match next {
+            Self::Unusable(_) => self.clone(),
+            Self::System | Self::Pem(_) => next.clone(),
+        }
+    }
+
     /// Why it is not usable, if it is not.
     pub fn problem(&self) -> Option<&str> {
         match self {

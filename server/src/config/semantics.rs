@@ -55,10 +55,9 @@ fn origins(origins: &[String]) -> Result<(), WrongField> {
 fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
     let open = auth.insecure_allow_unauthenticated;
     match auth.mode {
-        AuthMode::OAuth if open => Err(WrongField::new(
-            "auth.insecureAllowUnauthenticated",
-            "must be false under `mode: OAuth`",
-        )),
+        AuthMode::OAuth if open => {
+            Err(WrongField::new("auth.insecureAllowUnauthenticated", "must be false under `mode: OAuth`"))
+        }
         AuthMode::OAuth if auth.issuers.is_empty() => {
             Err(WrongField::new("auth.issuers", "must name at least one issuer under `mode: OAuth`"))
         }

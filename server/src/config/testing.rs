@@ -8,7 +8,7 @@ use super::Config;
 
 /// `https://mcp.example.com/mcp`, one more host, one allowed origin, no authentication.
 pub(crate) fn config() -> Config {
-    Config::from_document(document()).unwrap()
+    Config::from_document(&document()).unwrap()
 }
 
 pub(crate) fn document() -> GatewayConfig {
@@ -18,11 +18,7 @@ pub(crate) fn document() -> GatewayConfig {
         public_url: "https://mcp.example.com/mcp".to_owned(),
         accepted_hosts: vec!["tools.team-a.svc".to_owned()],
         allowed_origins: vec!["https://app.example.com".to_owned()],
-        auth: AuthConfig {
-            mode: AuthMode::None,
-            insecure_allow_unauthenticated: true,
-            issuers: Vec::new(),
-        },
+        auth: AuthConfig { mode: AuthMode::None, insecure_allow_unauthenticated: true, issuers: Vec::new() },
         builtins: Builtins { ping: true, echo: true, health_check: true },
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,

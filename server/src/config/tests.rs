@@ -10,14 +10,15 @@ fn the_file_that_the_operator_writes_is_accepted() {
     let config = Config::parse("gateway-config.json", &bytes(&valid())).unwrap();
     assert_eq!(config.endpoint.path(), "/mcp");
     assert_eq!(config.revision, revision(&bytes(&valid())));
-    assert_eq!(config.file_problems(), Vec::<String>::new());
 }
 
 #[test]
 fn an_unknown_field_is_refused_by_name() {
     check(
         |config| config["auth"]["issuers"][0]["audience"] = json!("x"),
-        expect!["gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `audiences`, `caFile` at line 1 column 60"],
+        expect![
+            "gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `audiences`, `caFile` at line 1 column 60"
+        ],
     );
 }
 
@@ -25,7 +26,9 @@ fn an_unknown_field_is_refused_by_name() {
 fn an_unknown_version_is_refused() {
     check(
         |config| config["version"] = json!(7),
-        expect!["gateway-config.json: `version` is 7; this server reads 1 to 1: use an image that matches the operator"],
+        expect![
+            "gateway-config.json: `version` is 7; this server reads 1 to 1: use an image that matches the operator"
+        ],
     );
 }
 
@@ -49,7 +52,9 @@ fn oauth_without_an_issuer_is_refused() {
 fn running_open_takes_both_fields() {
     check(
         |config| config["auth"] = json!({ "mode": "None" }),
-        expect!["gateway-config.json: field `auth.insecureAllowUnauthenticated`: must be true under `mode: None`: serving without authentication takes both fields"],
+        expect![
+            "gateway-config.json: field `auth.insecureAllowUnauthenticated`: must be true under `mode: None`: serving without authentication takes both fields"
+        ],
     );
     check(
         |config| config["auth"]["insecureAllowUnauthenticated"] = json!(true),
@@ -86,7 +91,9 @@ fn an_issuer_without_audience_or_found_twice_is_refused() {
 fn an_issuer_that_is_no_url_needs_a_key_set_url() {
     check(
         |config| config["auth"]["issuers"][0]["issuer"] = json!("P2abc"),
-        expect!["gateway-config.json: field `auth.issuers[0].issuer`: must be an `https://` URL; an issuer that is no URL needs `jwksUri`"],
+        expect![
+            "gateway-config.json: field `auth.issuers[0].issuer`: must be an `https://` URL; an issuer that is no URL needs `jwksUri`"
+        ],
     );
     let mut bare = valid();
     bare["auth"]["issuers"][0] =
@@ -102,7 +109,9 @@ fn hosts_and_origins_must_be_comparable_as_they_stand() {
     );
     check(
         |config| config["allowedOrigins"] = json!(["https://app.example.com/"]),
-        expect!["gateway-config.json: field `allowedOrigins[0]`: must be an origin: `https://app.example.com`, in lower case, without a path"],
+        expect![
+            "gateway-config.json: field `allowedOrigins[0]`: must be an origin: `https://app.example.com`, in lower case, without a path"
+        ],
     );
     check(
         |config| config["observability"]["otlpEndpoint"] = json!("collector:4318"),
@@ -115,7 +124,7 @@ fn a_missing_ca_file_is_reported_and_does_not_stop_the_process() {
     let mut config = valid();
     config["auth"]["issuers"][0]["caFile"] = json!("/nowhere/ca.crt");
     let config = Config::parse("gateway-config.json", &bytes(&config)).unwrap();
-    assert_eq!(config.file_problems(), ["auth.issuers[0].caFile cannot be read: entity not found"]);
+    assert_eq!(config.read_cas(), [CaFile::Unusable("cannot be read: entity not found".to_owned())]);
 }
 
 #[test]
@@ -124,6 +133,7 @@ fn a_file_that_is_not_there_is_named() {
     expect!["gone.json: cannot be read: entity not found"].assert_eq(&error.to_string());
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`expect!` makes values")]
 fn check(change: impl FnOnce(&mut Value), expected: Expect) {
     let mut config = valid();
     change(&mut config);

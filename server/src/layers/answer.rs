@@ -60,8 +60,8 @@ fn challenge(app: &App, error: &Error) -> Option<HeaderValue> {
     let metadata_url = app.config().endpoint.metadata_url();
     let scopes = app.policy().scopes_supported(app.catalog());
     match refusal {
-        Refusal::MissingCredential => Some(challenge::missing_credential(&metadata_url, &scopes)),
-        Refusal::Invalid(reason) => Some(challenge::invalid_token(&metadata_url, &scopes, *reason)),
+        Refusal::MissingCredential => Some(challenge::missing_credential(metadata_url, &scopes)),
+        Refusal::Invalid(reason) => Some(challenge::invalid_token(metadata_url, &scopes, *reason)),
         Refusal::KeysUnavailable { .. } | Refusal::TooManyFailures { .. } => None,
     }
 }

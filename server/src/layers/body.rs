@@ -86,8 +86,7 @@ impl Held<'_> {
         }
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         let more_permits = u32::try_from(more).map_err(|_| Error::BodyTooLarge)?;
-        let permit =
-            Arc::clone(&self.budget.0).try_acquire_many_owned(more_permits).map_err(|_| Error::Overloaded)?;
+        let permit = Arc::clone(&self.budget.0).try_acquire_many_owned(more_permits).map_err(|_| Error::Overloaded)?;
         match &mut self.permit {
             Some(held) => held.merge(permit),
             None => self.permit = Some(permit),

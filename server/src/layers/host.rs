@@ -63,9 +63,7 @@ fn plain_host(authority: &Authority) -> Result<String, Error> {
 
 fn is_accepted(config: &Config, host: &str) -> bool {
     let others = config.gateway.accepted_hosts.iter().map(String::as_str);
-    std::iter::once(config.endpoint.host())
-        .chain(others)
-        .any(|accepted| accepted.eq_ignore_ascii_case(host))
+    std::iter::once(config.endpoint.host()).chain(others).any(|accepted| accepted.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]
@@ -100,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_malformed_missing_or_repeated_host_is_no_host() {
-        for host in ["", "mcp.example.com/../admin?", "user@mcp.example.com", "mcp.example.com:x", "mcp.example.com:", "a b"] {
+        for host in
+            ["", "mcp.example.com/../admin?", "user@mcp.example.com", "mcp.example.com:x", "mcp.example.com:", "a b"]
+        {
             let expected = if host == "mcp.example.com:" { "served" } else { "host_malformed" };
             assert_eq!(answer("/mcp", &[host]), expected, "{host}");
         }

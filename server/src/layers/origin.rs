@@ -25,8 +25,7 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 
 /// Source: features.md, P1-06.
-const EXPOSED_HEADERS: HeaderValue =
-    HeaderValue::from_static("WWW-Authenticate, X-Correlation-ID, Mcp-Session-Id");
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("WWW-Authenticate, X-Correlation-ID, Mcp-Session-Id");
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 

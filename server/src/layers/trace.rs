@@ -87,11 +87,8 @@ fn log(response: &Response, method: &str, path: Option<&str>, duration: Duration
 
 /// Tells one caller from another without naming either: 64 bits of a hash over issuer and subject.
 fn hashed_subject(principal: &Principal) -> String {
-    let digest = Sha256::new()
-        .chain_update(principal.issuer())
-        .chain_update([0])
-        .chain_update(principal.subject())
-        .finalize();
+    let digest =
+        Sha256::new().chain_update(principal.issuer()).chain_update([0]).chain_update(principal.subject()).finalize();
     digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

@@ -60,8 +60,7 @@ impl Activity {
     /// The peer took bytes, or would not.
     pub(super) fn wrote(&self, took_bytes: bool, now: Instant) {
         let mut state = self.lock();
-        state.write_blocked_since =
-            if took_bytes { None } else { state.write_blocked_since.or(Some(now)) };
+        state.write_blocked_since = if took_bytes { None } else { state.write_blocked_since.or(Some(now)) };
     }
 
     /// A request's head is complete.
@@ -134,12 +133,7 @@ mod tests {
     }
 
     /// When the watchdog closes the connection, if `event` happens at `at`.
-    fn closed_after(
-        activity: &Activity,
-        start: Instant,
-        at: Duration,
-        event: impl Fn(&Activity, Instant),
-    ) -> Duration {
+    fn closed_after(activity: &Activity, start: Instant, at: Duration, event: impl Fn(&Activity, Instant)) -> Duration {
         let (mut now, mut happened) = (start, false);
         while let Some(look) = next_look(activity.deadline(), now) {
             if !happened && look > start + at {

@@ -46,11 +46,8 @@ fn call(token: &str, tool: &str) -> Request<Body> {
 #[expect(clippy::needless_pass_by_value, reason = "`expect!` makes values")]
 fn check(answer: &Answer, expected: Expect) {
     let id = answer.headers["x-correlation-id"].to_str().unwrap();
-    let mut lines: Vec<_> = answer
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
-        .collect();
+    let mut lines: Vec<_> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect();
     lines.sort();
     let text = format!("{}\n{}\n{}\n", answer.status, lines.concat(), answer.body);
     expected.assert_eq(&text.replace(id, "<id>"));
@@ -59,7 +56,9 @@ fn check(answer: &Answer, expected: Expect) {
 #[tokio::test]
 async fn without_a_token_the_challenge_says_where_to_get_one() {
     let answer = send(public(TestApp::new().app), request("POST", "/mcp")).await;
-    check(&answer, expect![[r#"
+    check(
+        &answer,
+        expect![[r#"
         401 Unauthorized
         cache-control: no-store
         content-length: 128
@@ -71,7 +70,8 @@ async fn without_a_token_the_challenge_says_where_to_get_one() {
         x-correlation-id: <id>
 
         {"correlation_id":"<id>","error":"invalid_token","error_description":"no access token was sent"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -98,7 +98,9 @@ async fn a_call_is_answered() {
 async fn a_missing_scope_is_answered_with_all_that_are_needed() {
     let TestApp { app, token } = TestApp::new();
     let answer = send(public(app), call(&token, "echo")).await;
-    check(&answer, expect![[r#"
+    check(
+        &answer,
+        expect![[r#"
         403 Forbidden
         cache-control: no-store
         content-length: 161
@@ -110,18 +112,18 @@ async fn a_missing_scope_is_answered_with_all_that_are_needed() {
         x-correlation-id: <id>
 
         {"correlation_id":"<id>","error":"insufficient_scope","error_description":"the tool needs these scopes: special:one special:two"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
 async fn without_keys_callers_are_told_to_come_back() {
-    let issuer = IssuerSettings {
-        issuer: DEV_ISSUER.to_owned(),
-        audiences: vec!["a".to_owned()],
-        keys: KeySource::Unavailable,
-    };
+    let issuer =
+        IssuerSettings { issuer: DEV_ISSUER.to_owned(), audiences: vec!["a".to_owned()], keys: KeySource::Unavailable };
     let answer = send(public(app(vec![issuer])), call("a.b.c", "ping")).await;
-    check(&answer, expect![[r#"
+    check(
+        &answer,
+        expect![[r#"
         503 Service Unavailable
         cache-control: no-store
         content-length: 185
@@ -133,14 +135,17 @@ async fn without_keys_callers_are_told_to_come_back() {
         x-correlation-id: <id>
 
         {"error":{"code":-32603,"data":{"correlation_id":"<id>"},"message":"the keys to check access tokens are not available; try again later"},"jsonrpc":"2.0"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
 async fn the_metadata_document_is_public_and_for_every_page() {
     let path = "/.well-known/oauth-protected-resource/mcp";
     let request = with(request("GET", path), &[("origin", "https://evil.example")]);
-    check(&send(public(TestApp::new().app), request).await, expect![[r#"
+    check(
+        &send(public(TestApp::new().app), request).await,
+        expect![[r#"
         200 OK
         access-control-allow-origin: *
         cache-control: public, max-age=300
@@ -152,7 +157,8 @@ async fn the_metadata_document_is_public_and_for_every_page() {
         x-correlation-id: <id>
 
         {"authorization_servers":["https://dev-issuer.invalid"],"bearer_methods_supported":["header"],"resource":"https://mcp.example.com/mcp","scopes_supported":["special:one","special:two","tools:ping"]}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -214,7 +220,9 @@ async fn other_methods_are_refused() {
 async fn a_large_body_is_refused_in_json_rpc_and_the_connection_closed() {
     let TestApp { app, token } = TestApp::new();
     let request = call(&token, "ping").map(|_| Body::from(vec![b' '; MAX_BODY_BYTES + 1]));
-    check(&send(public(app), request).await, expect![[r#"
+    check(
+        &send(public(app), request).await,
+        expect![[r#"
         413 Payload Too Large
         cache-control: no-store
         connection: close
@@ -226,7 +234,8 @@ async fn a_large_body_is_refused_in_json_rpc_and_the_connection_closed() {
         x-correlation-id: <id>
 
         {"error":{"code":-32600,"data":{"correlation_id":"<id>"},"message":"the body is larger than 4 MiB"},"jsonrpc":"2.0"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -253,11 +262,12 @@ async fn an_unknown_host_is_refused_before_anything_else() {
 
 #[tokio::test]
 async fn a_preflight_is_answered_for_listed_origins_only() {
-    let preflight = |origin| {
-        with(request("OPTIONS", "/mcp"), &[("origin", origin), ("access-control-request-method", "POST")])
-    };
+    let preflight =
+        |origin| with(request("OPTIONS", "/mcp"), &[("origin", origin), ("access-control-request-method", "POST")]);
     let router = public(TestApp::new().app);
-    check(&send(router.clone(), preflight("https://app.example.com")).await, expect![[r#"
+    check(
+        &send(router.clone(), preflight("https://app.example.com")).await,
+        expect![[r#"
         204 No Content
         access-control-allow-headers: Authorization, Content-Type, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, traceparent, X-Correlation-ID
         access-control-allow-methods: GET, POST, DELETE
@@ -273,7 +283,8 @@ async fn a_preflight_is_answered_for_listed_origins_only() {
         x-correlation-id: <id>
 
         ""
-    "#]]);
+    "#]],
+    );
     let answer = send(router, preflight("https://evil.example")).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
@@ -292,7 +303,9 @@ async fn a_page_can_read_its_401() {
 async fn more_than_the_process_can_do_is_sent_away_at_once() {
     let TestApp { app, token } = TestApp::new();
     let _all = app.places().take_all();
-    check(&send(public(app.clone()), call(&token, "ping")).await, expect![[r#"
+    check(
+        &send(public(app.clone()), call(&token, "ping")).await,
+        expect![[r#"
         503 Service Unavailable
         cache-control: no-store
         content-length: 167
@@ -304,7 +317,8 @@ async fn more_than_the_process_can_do_is_sent_away_at_once() {
         x-correlation-id: <id>
 
         {"error":{"code":-32603,"data":{"correlation_id":"<id>"},"message":"too many requests are in flight: try again later"},"jsonrpc":"2.0"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[tokio::test]

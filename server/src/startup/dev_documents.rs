@@ -35,9 +35,6 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
 pub(super) fn policy() -> GatewayPolicy {
     GatewayPolicy {
         version: CURRENT_VERSION,
-        authorization: AuthorizationPolicy {
-            default: AuthorizationDefault::Authenticated,
-            rules: Vec::new(),
-        },
+        authorization: AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() },
     }
 }

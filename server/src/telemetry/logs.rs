@@ -21,24 +21,14 @@ use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
     layer::{Context, SubscriberExt as _},
-    registry::{LookupSpan, Registry},
+    registry::{LookupSpan, Registry, Scope},
 };
 
 use crate::clock::Clock;
 
 /// The members that a line may have beside `ts, level, target, msg`, in their order.
-pub const FIELDS: [&str; 10] = [
-    "correlation_id",
-    "trace_id",
-    "span_id",
-    "server",
-    "tool",
-    "sub",
-    "iss",
-    "client_id",
-    "outcome",
-    "duration_ms",
-];
+pub const FIELDS: [&str; 10] =
+    ["correlation_id", "trace_id", "span_id", "server", "tool", "sub", "iss", "client_id", "outcome", "duration_ms"];
 
 /// The crates whose own level the configuration sets; all others only warn, since they may write what
 /// they carry.
@@ -65,9 +55,7 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_targets(OURS.map(|target| (target, level)))
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|target| (target, level)))
 }
 
 struct JsonLines {
@@ -156,7 +144,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 fields.overlay(outer);
             }

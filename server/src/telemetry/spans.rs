@@ -36,14 +36,9 @@ pub struct McpSpan(Context);
 
 impl Telemetry {
     /// Begins the span of `request`, which came to `route`: one of ours, never what the caller typed.
-    pub fn http_span<B>(
-        &self,
-        request: &Request<B>,
-        route: Option<&str>,
-        client: Option<SocketAddr>,
-    ) -> HttpSpan {
-        let parent = TraceContextPropagator::new()
-            .extract_with_context(&Context::new(), &HeaderExtractor(request.headers()));
+    pub fn http_span<B>(&self, request: &Request<B>, route: Option<&str>, client: Option<SocketAddr>) -> HttpSpan {
+        let parent =
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(request.headers()));
         let method = method_label(request.method());
         let mut attributes = Vec::new();
         if self.export.is_some() {
@@ -67,8 +62,7 @@ impl Telemetry {
         http: &HttpSpan,
         version: Version,
     ) -> McpSpan {
-        let sent = TraceContextPropagator::new()
-            .extract_with_context(&Context::new(), &MetaExtractor(trace_context));
+        let sent = TraceContextPropagator::new().extract_with_context(&Context::new(), &MetaExtractor(trace_context));
         let http_span = http.0.span().span_context().clone();
         let (parent, links) = if sent.span().span_context().is_valid() {
             (sent, vec![Link::with_context(http_span)])
@@ -83,17 +77,9 @@ impl Telemetry {
         McpSpan(self.start(name, attributes, links, &parent))
     }
 
-    fn start(
-        &self,
-        name: String,
-        attributes: Vec<KeyValue>,
-        links: Vec<Link>,
-        parent: &Context,
-    ) -> Context {
-        let builder = SpanBuilder::from_name(name)
-            .with_kind(SpanKind::Server)
-            .with_attributes(attributes)
-            .with_links(links);
+    fn start(&self, name: String, attributes: Vec<KeyValue>, links: Vec<Link>, parent: &Context) -> Context {
+        let builder =
+            SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes).with_links(links);
         parent.with_span(self.tracer.build_with_context(builder, parent))
     }
 }

@@ -114,9 +114,10 @@ fn a_call_has_the_attributes_of_the_conventions() {
 fn a_tool_that_failed_is_an_error_and_a_callers_mistake_is_none() {
     let ending = |outcome| {
         let [mcp, _] = spans(None, None, outcome);
-        let attributes = mcp.attributes.iter().filter(|attribute| {
-            ["error.type", "rpc.response.status_code"].contains(&attribute.key.as_str())
-        });
+        let attributes = mcp
+            .attributes
+            .iter()
+            .filter(|attribute| ["error.type", "rpc.response.status_code"].contains(&attribute.key.as_str()));
         let attributes: Vec<_> = attributes.map(|found| format!("{}={}", found.key, found.value)).collect();
         (matches!(mcp.status, Status::Error { .. }), attributes.join(" "))
     };
