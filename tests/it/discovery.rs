@@ -3,8 +3,9 @@
 use expect_test::expect;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::support::client::PUBLIC_URL;
+use crate::support::client::{McpClient, PUBLIC_URL};
 use crate::support::message::{LEGACY, MODERN};
 use crate::support::{Era, GatewayOptions, Message, spawn_gateway};
 
@@ -244,4 +245,89 @@ async fn a_disabled_tool_is_absent_and_unknown() {
     let unknown = gateway.client.call(Era::Modern, "no_such", json!({ "message": "a" }), &token).await;
     assert_eq!((disabled.status, disabled.code()), (StatusCode::BAD_REQUEST, -32602));
     assert_eq!(disabled.body, unknown.body, "an answer that tells the two apart");
+}
+
+/// auth.md, section 2, `client-walk`: nothing is known but the endpoint's URL, everything else is followed.
+#[tokio::test]
+async fn a_client_that_knows_only_the_url_finds_its_way_to_a_tool_call() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let ping = Message::call(Era::Modern, "ping", json!({}));
+    let refused = gateway.client.send(&ping, None).await;
+    let challenge = refused.header("www-authenticate").unwrap();
+    let metadata_url = Url::parse(parameter(challenge, "resource_metadata")).unwrap();
+    assert_eq!(metadata_url.origin(), Url::parse(PUBLIC_URL).unwrap().origin());
+    let metadata = gateway.client.get(metadata_url.path(), None).await.json();
+    assert_eq!(metadata["resource"], PUBLIC_URL);
+
+    let walk = Walk {
+        http: McpClient::trusting(gateway.issuer.ca_pem()),
+        resource: metadata["resource"].as_str().unwrap().to_owned(),
+        scope: parameter(challenge, "scope").to_owned(),
+    };
+    let token = walk.token(metadata["authorization_servers"][0].as_str().unwrap()).await;
+    let answer = gateway.client.send(&ping, Some(&token)).await;
+    assert_eq!(answer.result()["structuredContent"]["message"], "pong");
+}
+
+/// The part of the walk between the metadata and the token: registration, PKCE, the two endpoints.
+struct Walk {
+    http: reqwest::Client,
+    resource: String,
+    scope: String,
+}
+
+impl Walk {
+    async fn token(&self, issuer: &str) -> String {
+        // RFC 7636, appendix B.
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let redirect_uri = "http://localhost:3030/callback";
+        let server = self.get(&format!("{issuer}/.well-known/oauth-authorization-server")).await;
+        assert_eq!(server["code_challenge_methods_supported"], json!(["S256"]));
+        let endpoint = |name: &str| server[name].as_str().unwrap();
+
+        let metadata = json!({ "client_name": "walk", "redirect_uris": [redirect_uri] });
+        let registered = self.http.post(endpoint("registration_endpoint")).json(&metadata).send().await;
+        let registered: Value = registered.unwrap().json().await.unwrap();
+        let client_id = registered["client_id"].as_str().unwrap();
+
+        let query = [
+            ("response_type", "code"),
+            ("client_id", client_id),
+            ("redirect_uri", redirect_uri),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+            ("resource", &self.resource),
+            ("scope", &self.scope),
+        ];
+        let url = Url::parse_with_params(endpoint("authorization_endpoint"), query).unwrap();
+        let redirect = self.http.get(url).send().await.unwrap();
+        let location = Url::parse(redirect.headers()["location"].to_str().unwrap()).unwrap();
+        let code = |name: &str| location.query_pairs().find(|(key, _)| key == name).unwrap().1;
+        assert_eq!(code("iss"), issuer);
+
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client_id),
+            ("redirect_uri", redirect_uri),
+            ("code", &code("code")),
+            ("code_verifier", verifier),
+            ("resource", &self.resource),
+        ];
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.http.post(endpoint("token_endpoint")).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn get(&self, url: &str) -> Value {
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+/// A parameter of a challenge.
+fn parameter<'a>(challenge: &'a str, name: &str) -> &'a str {
+    let (_, after) = challenge.split_once(&format!("{name}=\"")).unwrap();
+    after.split_once('"').unwrap().0
 }

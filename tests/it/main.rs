@@ -6,6 +6,7 @@
 
 mod canary;
 mod crate_graph;
+mod dev;
 mod discovery;
 mod http;
 mod keys;

@@ -174,6 +174,50 @@ async fn equal_ids_never_mix_up_answers() {
     futures::future::join_all(calls).await;
 }
 
+/// features.md, P1-13: whatever comes, the answer is one of the protocol and shows nothing of our insides.
+#[tokio::test]
+async fn mutilated_requests_are_answered_without_a_look_inside() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let original = Message::call(Era::Modern, "echo", json!({ "message": "a" })).body.to_string();
+    let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
+    for round in 0..400 {
+        let mut body = original.clone().into_bytes();
+        for _ in 0..=random.below(3) {
+            let at = random.below(body.len());
+            match random.below(4) {
+                0 => drop(body.remove(at)),
+                1 => body[at] = u8::try_from(random.below(256)).unwrap(),
+                2 => body.insert(at, b"\"{}[],:\\0-e"[random.below(11)]),
+                _ => body.truncate(at.max(1)),
+            }
+        }
+        let answer = post(&gateway, &body).await;
+        let text = answer.text();
+        assert!(!answer.status.is_server_error(), "{round}: {text}");
+        // Without its id a request is a notification, and those are answered with nothing.
+        if answer.status == StatusCode::ACCEPTED {
+            assert_eq!(text, "", "{round}");
+            continue;
+        }
+        assert_eq!(answer.json()["jsonrpc"], "2.0", "{round}: {text}");
+        for inside in ["panicked", "::", ".rs", "/work", "/src", "line ", "column ", "serde"] {
+            assert!(!text.contains(inside), "{round}: `{inside}` in {text}");
+        }
+    }
+}
+
+/// The same numbers in each run: a failure can be looked at again.
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
 fn unsupported() -> Message {
     Message::modern("server/discover", json!({}))
         .with(&format!("{META}protocolVersion"), json!("2099-01-01"))
@@ -187,12 +231,14 @@ async fn ask(gateway: &SpawnedGateway, message: &Message) -> Answer {
 }
 
 async fn post(gateway: &SpawnedGateway, body: &[u8]) -> Answer {
-    let token = gateway.issuer.token(&["tools:ping"], PUBLIC_URL);
+    let token = gateway.issuer.token(&["tools:ping", "tools:echo"], PUBLIC_URL);
     let request = gateway.client.request(Method::POST, "/mcp").bearer_auth(&token);
     let request = request
         .header("content-type", "application/json")
         .header("accept", "application/json, text/event-stream")
-        .header("mcp-protocol-version", MODERN);
+        .header("mcp-protocol-version", MODERN)
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "echo");
     let answer = Answer::read(request.body(body.to_vec()).send().await.unwrap()).await;
     answer.assert_discreet(Some(&token));
     answer

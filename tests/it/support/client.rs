@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use reqwest::{Client, Method, StatusCode, redirect::Policy};
+use reqwest::{Certificate, Client, Method, StatusCode, redirect::Policy};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -46,6 +46,14 @@ impl McpClient {
         Self { http, host: host.to_owned(), public, admin }
     }
 
+    /// A client for other servers than the gateway, which trusts this authority alone.
+    #[expect(clippy::disallowed_methods, reason = "a client of the suite: the server's own one refuses loopback")]
+    pub(crate) fn trusting(ca_pem: &str) -> Client {
+        let root = Certificate::from_pem(ca_pem.as_bytes()).unwrap();
+        let client = Client::builder().tls_certs_only([root]).redirect(Policy::none()).no_proxy();
+        client.build().unwrap()
+    }
+
     /// Where the public listener is.
     pub(crate) fn public_address(&self) -> SocketAddr {
         self.public
@@ -73,6 +81,16 @@ impl McpClient {
     pub(crate) async fn admin(&self, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.admin);
         Answer::read(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// The sum of a counter's series whose labels contain all of `labels`, as `/metrics` has them now.
+    pub(crate) async fn counted(&self, counter: &str, labels: &[&str]) -> usize {
+        let metrics = self.admin("/metrics").await.text();
+        let series = metrics.lines().filter_map(|line| line.strip_prefix(counter));
+        series
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+            .sum()
     }
 
     /// A POST to the endpoint; the answer is checked against the schema and for what must not be in it.

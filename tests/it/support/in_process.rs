@@ -68,12 +68,11 @@ impl SpawnedGateway {
 
     /// How many tool calls have run, well or not, by the gateway's own count.
     pub(crate) async fn calls_run(&self) -> usize {
-        let metrics = self.client.admin("/metrics").await.text();
-        let lines = metrics.lines().filter_map(|line| line.strip_prefix("mcp_server_requests_total{"));
-        lines
-            .filter(|line| line.contains("tool=\""))
-            .filter(|line| ["success", "tool_error"].iter().any(|ran| line.contains(ran)))
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
-            .sum()
+        let mut calls = 0;
+        for outcome in ["success", "tool_error"] {
+            let outcome = format!("outcome=\"{outcome}\"");
+            calls += self.client.counted("mcp_server_requests_total", &["tool=\"", &outcome]).await;
+        }
+        calls
     }
 }
