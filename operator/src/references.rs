@@ -12,7 +12,7 @@ use std::{
 use crds::McpServer;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
+use kube::{Api, api::ListParams};
 
 use crate::{
     caches::Caches,
@@ -69,7 +69,9 @@ impl References {
             return Ok(Some((key.1, content)));
         }
         let api: Api<ConfigMap> = Api::namespaced(requests.client.clone(), namespace);
-        let Some(config_map) = requests.call(Access::Read, || api.get_opt(name)).await? else {
+        // A list of one: the operator's role has `list` for the cache, and needs no `get` beside it.
+        let only = ListParams::default().fields(&format!("metadata.name={name}"));
+        let Some(config_map) = requests.call(Access::Read, || api.list(&only)).await?.items.pop() else {
             return Ok(None);
         };
         let content: Content = Arc::new(content(config_map));

@@ -14,7 +14,8 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
+    core::PartialObjectMeta,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -83,6 +84,14 @@ pub enum ApplyError {
         /// Which.
         name: String,
     },
+    /// It was there when it was to be created, and gone a moment later.
+    #[error("{} `{name}` is being replaced", .kind.as_str())]
+    Vanished {
+        /// What.
+        kind: ChildKind,
+        /// Which.
+        name: String,
+    },
 }
 
 impl ApplyError {
@@ -98,6 +107,12 @@ impl ApplyError {
                 ),
                 retry: false,
             },
+            Self::Vanished { kind, name } => Failed {
+                stage: format!("apply {}", kind.as_str()),
+                reason: Reason::WriteConflict,
+                message: changed_meanwhile(kind.as_str(), name),
+                retry: true,
+            },
             Self::Call { verb, kind, name, source } => {
                 let (reason, message) = refusal(verb, *kind, name, source);
                 Failed { stage: format!("{verb} {}", kind.as_str()), reason, message, retry: !self.is_permanent() }
@@ -109,6 +124,7 @@ impl ApplyError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::NameTaken { .. } => true,
+            Self::Vanished { .. } => false,
             Self::Call { source, .. } => source.is_permanent() && !is_stale_uid(source),
         }
     }
@@ -116,7 +132,7 @@ impl ApplyError {
     /// What the API server said.
     pub fn call(&self) -> Option<&CallError> {
         match self {
-            Self::NameTaken { .. } => None,
+            Self::NameTaken { .. } | Self::Vanished { .. } => None,
             Self::Call { source, .. } => Some(source),
         }
     }
@@ -140,13 +156,17 @@ fn refusal(verb: &str, kind: ChildKind, name: &str, source: &CallError) -> (Reas
             ),
         ),
         CallError::Refused(status) if status.code == 409 || is_stale_uid(source) => {
-            (Reason::WriteConflict, format!("{kind} `{name}` changed while it was written; the operator tries again"))
+            (Reason::WriteConflict, changed_meanwhile(kind, name))
         }
         CallError::Refused(_) | CallError::Transport(_) | CallError::Deadline | CallError::NotLeader => (
             Reason::ApiUnavailable,
             format!("the Kubernetes API did not {verb} {kind} `{name}`; the operator tries again"),
         ),
     }
+}
+
+fn changed_meanwhile(kind: &str, name: &str) -> String {
+    format!("{kind} `{name}` changed while it was written; the operator tries again")
 }
 
 fn message(source: &CallError) -> &str {
@@ -198,8 +218,12 @@ async fn create<K: Child>(writer: &Writer<'_>, desired: &K, document: &Value, na
 /// tells. This is the one read of `apply`, and it is made only after a refused create.
 async fn take_up<K: Child>(writer: &Writer<'_>, desired: &K, document: &Value, name: &str) -> Result<(), ApplyError> {
     let api: Api<K> = Api::namespaced(writer.requests.client.clone(), writer.namespace);
-    let found = writer.requests.call(Access::Read, || api.get_metadata(name)).await;
-    let metadata = found.map_err(|source| failed::<K>(name, source))?.metadata;
+    // A list of one: the operator's role has `list` for the caches, and needs no `get` beside it.
+    let only = ListParams::default().fields(&format!("metadata.name={name}"));
+    let found = writer.requests.call(Access::Read, || api.list_metadata(&only)).await;
+    let found = found.map_err(|source| failed::<K>(name, source))?.items.pop();
+    // Gone since: the next run creates it.
+    let Some(PartialObjectMeta { metadata, .. }) = found else { return Err(ApplyError::Vanished { kind: K::KIND, name: name.to_owned() }) };
     let existing = ObservedChild { kind: K::KIND, metadata };
     if !existing.is_controlled_by(writer.owner_uid) {
         return Err(ApplyError::NameTaken { kind: K::KIND, name: name.to_owned() });

@@ -27,6 +27,9 @@ const LIST_KEYS: &[(&str, &[&str])] = &[
     ("volumes", &["name"]),
 ];
 
+/// Keyed lists whose items are owned as a whole.
+const WHOLE_ITEMS: &[&str] = &["ownerReferences"];
+
 /// Objects that are owned as a whole.
 const ATOMIC: &[&str] = &[
     "configMapKeyRef",
@@ -91,8 +94,11 @@ fn keyed_item(list: &str, item: &Value) -> Option<(String, Value)> {
         .map(|key| (*key).to_owned())
         .zip(keys.iter().map(|key| item.get(*key).cloned().unwrap_or_else(|| json!("TCP"))))
         .collect();
-    let mut owned = fields("", &Value::Object(item.clone()));
-    owned["."] = json!({});
+    let mut owned = json!({});
+    if !WHOLE_ITEMS.contains(&list) {
+        owned = fields("", &Value::Object(item.clone()));
+        owned["."] = json!({});
+    }
     Some((format!("k:{}", Value::Object(key)), owned))
 }
 
@@ -135,7 +141,7 @@ mod tests {
             json!({
                 "f:metadata": {
                     "f:labels": { "f:app.kubernetes.io/name": {} },
-                    "f:ownerReferences": { r#"k:{"uid":"u1"}"#: { ".": {}, "f:controller": {}, "f:name": {}, "f:uid": {} } },
+                    "f:ownerReferences": { r#"k:{"uid":"u1"}"#: {} },
                 },
                 "f:spec": {
                     "f:replicas": {},
