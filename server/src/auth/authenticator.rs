@@ -17,8 +17,7 @@ use jsonwebtoken::Validation;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AuthDeps, AuthSetupError, InvalidToken, IssuerSettings, KeySource, Principal, Refusal,
-    SkippedKeys, bearer, claims,
+    AuthDeps, AuthSetupError, InvalidToken, IssuerSettings, KeySource, Principal, Refusal, SkippedKeys, bearer, claims,
     decision_cache::{Decision, DecisionCache, TokenHash, token_hash},
     failure_budget::{FailureBudget, RETRY_AFTER},
     fetch::KeyFetcher,
@@ -85,8 +84,7 @@ impl Authenticator {
         settings::check(&issuers)?;
         let now = deps.clock.monotonic();
         let issuers = issuers.into_iter().enumerate().map(|(index, settings)| {
-            Issuer::new(settings, deps.addresses, now)
-                .map_err(|source| AuthSetupError::Client { index, source })
+            Issuer::new(settings, deps.addresses, now).map_err(|source| AuthSetupError::Client { index, source })
         });
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
@@ -101,11 +99,7 @@ impl Authenticator {
     /// Before every issuer has given a key set once, everyone is told to come back: a 401 would send clients off to
     /// get another token that cannot be checked either.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
-        if let Some(pending) = self
-            .issuers
-            .iter()
-            .find(|issuer| !issuer.keys.ever_loaded())
-        {
+        if let Some(pending) = self.issuers.iter().find(|issuer| !issuer.keys.ever_loaded()) {
             return Err(pending.keys.unavailable(self.clock.monotonic()));
         }
         let token = bearer::token(headers)?;
@@ -123,9 +117,7 @@ impl Authenticator {
     /// The decision about this token, if a fresh one would be the same.
     fn remembered(&self, hash: &TokenHash) -> Option<Arc<Principal>> {
         let decision = self.decisions.get(hash)?;
-        let keys = self.issuers[decision.issuer]
-            .keys
-            .usable(self.clock.monotonic());
+        let keys = self.issuers[decision.issuer].keys.usable(self.clock.monotonic());
         let same_keys = keys.is_some_and(|loaded| loaded.set.identity() == decision.key_set);
         if same_keys && decision.times.check(self.now()).is_ok() {
             return Some(Arc::clone(&decision.principal));
@@ -140,8 +132,7 @@ impl Authenticator {
         let loaded = issuer.keys_for(&form, &*self.clock).await?;
         let opinion = issuer.verify(&form, &loaded, self.clock.monotonic())?;
         let now = self.now();
-        let (principal, times) =
-            claims::principal(&form.payload, &issuer.name, &issuer.audiences, now)?;
+        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, now)?;
         if opinion == SecondOpinion::DislikesClaims {
             return Err(InvalidToken::Malformed.into());
         }
@@ -162,16 +153,11 @@ impl Authenticator {
     fn issuer(&self, form: &TokenForm<'_>) -> Result<(usize, &Issuer), InvalidToken> {
         let named = form.issuer().ok_or(InvalidToken::Issuer)?;
         let mut issuers = self.issuers.iter().enumerate();
-        issuers
-            .find(|(_, issuer)| *issuer.name == *named)
-            .ok_or(InvalidToken::Issuer)
+        issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)
     }
 
     /// Starts one refresh task for each issuer; a second call does nothing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the tasks own the token from here on"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
     pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
         if self.running.swap(true, Ordering::AcqRel) {
             return;
@@ -198,22 +184,13 @@ impl Authenticator {
     /// What the operator is told about each issuer; within the bounds of a report.
     pub fn reports(&self) -> Vec<IssuerReport> {
         let now = self.clock.monotonic();
-        self.issuers
-            .iter()
-            .map(|issuer| issuer.report(now))
-            .collect()
+        self.issuers.iter().map(|issuer| issuer.report(now)).collect()
     }
 
     /// Age and state of each issuer's keys.
     pub fn health(&self) -> AuthHealth {
         let now = self.clock.monotonic();
-        AuthHealth {
-            issuers: self
-                .issuers
-                .iter()
-                .map(|issuer| issuer.health(now))
-                .collect(),
-        }
+        AuthHealth { issuers: self.issuers.iter().map(|issuer| issuer.health(now)).collect() }
     }
 
     fn now(&self) -> i64 {
@@ -223,13 +200,7 @@ impl Authenticator {
     /// One attempt for the issuer at `index`, as its task would make it.
     #[cfg(test)]
     pub(super) async fn refresh(&self, index: usize) {
-        renew(
-            &self.issuers[index].keys,
-            &self.decisions,
-            index,
-            &*self.clock,
-        )
-        .await;
+        renew(&self.issuers[index].keys, &self.decisions, index, &*self.clock).await;
     }
 }
 
@@ -241,16 +212,8 @@ async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock
 }
 
 impl Issuer {
-    fn new(
-        settings: IssuerSettings,
-        addresses: AddressPolicy,
-        now: Instant,
-    ) -> Result<Self, crate::net::ClientError> {
-        let IssuerSettings {
-            issuer,
-            audiences,
-            keys,
-        } = settings;
+    fn new(settings: IssuerSettings, addresses: AddressPolicy, now: Instant) -> Result<Self, crate::net::ClientError> {
+        let IssuerSettings { issuer, audiences, keys } = settings;
         let name: Arc<str> = issuer.as_str().into();
         let validations = [KeyAlgorithm::Rs256, KeyAlgorithm::Es256]
             .map(|algorithm| signature::validation(algorithm, &issuer, &audiences));
@@ -265,26 +228,14 @@ impl Issuer {
             KeySource::Unavailable => IssuerKeys::absent(Arc::clone(&name), now),
         };
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
-        Ok(Self {
-            name,
-            audiences,
-            validations,
-            keys,
-            budget,
-        })
+        Ok(Self { name, audiences, validations, keys, budget })
     }
 
     /// The set in force; after one look at the issuer when it lacks the `kid` of the token.
-    async fn keys_for(
-        &self,
-        form: &TokenForm<'_>,
-        clock: &dyn Clock,
-    ) -> Result<Arc<LoadedKeys>, Refusal> {
+    async fn keys_for(&self, form: &TokenForm<'_>, clock: &dyn Clock) -> Result<Arc<LoadedKeys>, Refusal> {
         let usable = || {
             let now = clock.monotonic();
-            self.keys
-                .usable(now)
-                .ok_or_else(|| self.keys.unavailable(now))
+            self.keys.usable(now).ok_or_else(|| self.keys.unavailable(now))
         };
         let loaded = usable()?;
         match &form.key_id {
@@ -297,19 +248,10 @@ impl Issuer {
     }
 
     /// Whether a key of the issuer signed the token.
-    fn verify(
-        &self,
-        form: &TokenForm<'_>,
-        loaded: &LoadedKeys,
-        now: Instant,
-    ) -> Result<SecondOpinion, Refusal> {
-        let keys = loaded
-            .set
-            .candidates(form.key_id.as_deref(), form.algorithm)?;
+    fn verify(&self, form: &TokenForm<'_>, loaded: &LoadedKeys, now: Instant) -> Result<SecondOpinion, Refusal> {
+        let keys = loaded.set.candidates(form.key_id.as_deref(), form.algorithm)?;
         if !self.budget().admits(now) {
-            return Err(Refusal::TooManyFailures {
-                retry_after: RETRY_AFTER,
-            });
+            return Err(Refusal::TooManyFailures { retry_after: RETRY_AFTER });
         }
         let validation = match form.algorithm {
             KeyAlgorithm::Rs256 => &self.validations[0],
@@ -329,20 +271,12 @@ impl Issuer {
     }
 
     fn report(&self, now: Instant) -> IssuerReport {
-        let key_ids = self
-            .keys
-            .usable(now)
-            .map(|loaded| loaded.set.key_ids())
-            .unwrap_or_default();
+        let key_ids = self.keys.usable(now).map(|loaded| loaded.set.key_ids()).unwrap_or_default();
         IssuerReport {
             issuer: self.name.to_string(),
             state: self.keys.state(now),
             // A `kid` may be as long as its set; a report may not.
-            key_ids: key_ids
-                .into_iter()
-                .filter(|id| id.len() <= MAX_KEY_ID_BYTES)
-                .take(MAX_ITEMS)
-                .collect(),
+            key_ids: key_ids.into_iter().filter(|id| id.len() <= MAX_KEY_ID_BYTES).take(MAX_ITEMS).collect(),
             last_error: self.keys.last_error().map(|error| error.to_string()),
         }
     }
@@ -354,10 +288,7 @@ impl Issuer {
             state: self.keys.state(now),
             key_age: loaded.as_ref().map(|loaded| loaded.age(now)),
             usable_keys: loaded.as_ref().map_or(0, |loaded| loaded.set.usable()),
-            skipped_keys: loaded
-                .as_ref()
-                .map(|loaded| loaded.set.skipped())
-                .unwrap_or_default(),
+            skipped_keys: loaded.as_ref().map(|loaded| loaded.set.skipped()).unwrap_or_default(),
             last_error: self.keys.last_error().map(|error| error.to_string()),
         }
     }

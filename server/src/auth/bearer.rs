@@ -22,10 +22,7 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
-    let end = value
-        .iter()
-        .position(|byte| *byte == b' ')
-        .unwrap_or(value.len());
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     value.split_at(end)
 }
 
@@ -45,12 +42,7 @@ mod tests {
 
     #[test]
     fn the_scheme_compares_without_case() {
-        for value in [
-            "Bearer a.b.c",
-            "bearer a.b.c",
-            "BEARER a.b.c",
-            "bEaReR   a.b.c",
-        ] {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c", "bEaReR   a.b.c"] {
             check(&[value.as_bytes()], Ok("a.b.c"));
         }
     }
@@ -72,10 +64,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_text_are_no_token() {
-        check(
-            &[b"Bearer \xff\xfe"],
-            Err(Refusal::Invalid(InvalidToken::Malformed)),
-        );
+        check(&[b"Bearer \xff\xfe"], Err(Refusal::Invalid(InvalidToken::Malformed)));
     }
 
     #[test]
@@ -83,10 +72,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cookie", HeaderValue::from_static("access_token=a.b.c"));
         headers.insert("x-authorization", HeaderValue::from_static("Bearer a.b.c"));
-        headers.insert(
-            "proxy-authorization",
-            HeaderValue::from_static("Bearer a.b.c"),
-        );
+        headers.insert("proxy-authorization", HeaderValue::from_static("Bearer a.b.c"));
         assert_eq!(token(&headers), Err(Refusal::MissingCredential));
     }
 }

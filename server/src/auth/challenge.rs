@@ -12,16 +12,8 @@ pub fn missing_credential(metadata_url: &str, scopes: &[impl AsRef<str>]) -> Hea
 }
 
 /// 401, what was sent is not accepted.
-pub fn invalid_token(
-    metadata_url: &str,
-    scopes: &[impl AsRef<str>],
-    reason: InvalidToken,
-) -> HeaderValue {
-    header_value(
-        Some(("invalid_token", &reason.to_string())),
-        metadata_url,
-        scopes,
-    )
+pub fn invalid_token(metadata_url: &str, scopes: &[impl AsRef<str>], reason: InvalidToken) -> HeaderValue {
+    header_value(Some(("invalid_token", &reason.to_string())), metadata_url, scopes)
 }
 
 /// 403: `required` are **all** scopes that the operation needs, so that one step up is enough.
@@ -31,14 +23,9 @@ pub fn insufficient_scope(metadata_url: &str, required: &[impl AsRef<str>]) -> H
 }
 
 /// The `error_description` of a 403.
-pub const INSUFFICIENT_SCOPE_DESCRIPTION: &str =
-    "the access token lacks a scope that this operation needs";
+pub const INSUFFICIENT_SCOPE_DESCRIPTION: &str = "the access token lacks a scope that this operation needs";
 
-fn header_value(
-    error: Option<(&str, &str)>,
-    metadata_url: &str,
-    scopes: &[impl AsRef<str>],
-) -> HeaderValue {
+fn header_value(error: Option<(&str, &str)>, metadata_url: &str, scopes: &[impl AsRef<str>]) -> HeaderValue {
     let mut parameters = Vec::new();
     if let Some((code, description)) = error {
         parameters.push(parameter("error", code));
@@ -56,8 +43,7 @@ fn header_value(
 /// `name="value"`. Quotes, backslashes and whatever a header cannot carry are left out: no URL, scope or
 /// phrase of ours has them, and none may end the quoted string.
 fn parameter(name: &str, value: &str) -> String {
-    let safe =
-        |character: &char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
+    let safe = |character: &char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
     let value: String = value.chars().filter(safe).collect();
     format!("{name}=\"{value}\"")
 }
@@ -107,10 +93,7 @@ mod tests {
 
     #[test]
     fn without_scopes_the_parameter_is_left_out() {
-        check(
-            missing_credential("m", &[""; 0]),
-            expect![[r#"Bearer resource_metadata="m""#]],
-        );
+        check(missing_credential("m", &[""; 0]), expect![[r#"Bearer resource_metadata="m""#]]);
     }
 
     #[test]

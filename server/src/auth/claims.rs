@@ -49,10 +49,7 @@ pub(super) fn principal(
     let subject = subject(payload)?;
     let client_id = client_id(payload)?;
     let scopes = scopes(payload)?;
-    Ok((
-        Principal::new(Arc::clone(issuer), subject, client_id, scopes),
-        times,
-    ))
+    Ok((Principal::new(Arc::clone(issuer), subject, client_id, scopes), times))
 }
 
 /// A string or an array of strings, of which one is accepted; compared whole.
@@ -66,11 +63,7 @@ fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(
         }
         _ => false,
     };
-    if found {
-        Ok(())
-    } else {
-        Err(InvalidToken::Audience)
-    }
+    if found { Ok(()) } else { Err(InvalidToken::Audience) }
 }
 
 impl Times {
@@ -91,11 +84,7 @@ impl Times {
             return Err(InvalidToken::Expired);
         }
         let starts = [self.not_before, self.issued_at];
-        if starts
-            .into_iter()
-            .flatten()
-            .any(|start| start > now + LEEWAY_SECONDS)
-        {
+        if starts.into_iter().flatten().any(|start| start > now + LEEWAY_SECONDS) {
             return Err(InvalidToken::NotYetValid);
         }
         if self.expires_at - self.issued_at.unwrap_or(now) > MAX_LIFETIME_SECONDS {
@@ -116,9 +105,7 @@ fn seconds(payload: &Map<String, Value>, name: &str) -> Result<Option<i64>, Inva
     let Some(value) = payload.get(name) else {
         return Ok(None);
     };
-    let seconds = value
-        .as_i64()
-        .filter(|seconds| (0..=MAX_SECONDS).contains(seconds));
+    let seconds = value.as_i64().filter(|seconds| (0..=MAX_SECONDS).contains(seconds));
     seconds.map(Some).ok_or(InvalidToken::Times)
 }
 
@@ -127,17 +114,10 @@ fn check_use(payload: &Map<String, Value>) -> Result<(), InvalidToken> {
     if payload.contains_key("cnf") {
         return Err(InvalidToken::Bound);
     }
-    let typ = payload
-        .get("typ")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let typ = payload.get("typ").and_then(Value::as_str).unwrap_or_default();
     // Descope marks refresh tokens this way.
     let is_refresh = payload.get("drn").is_some_and(|drn| drn == "DSR");
-    if is_refresh
-        || OTHER_USES
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(typ))
-    {
+    if is_refresh || OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(typ)) {
         return Err(InvalidToken::TokenType);
     }
     Ok(())
@@ -145,9 +125,7 @@ fn check_use(payload: &Map<String, Value>) -> Result<(), InvalidToken> {
 
 fn subject(payload: &Map<String, Value>) -> Result<&str, InvalidToken> {
     let subject = payload.get("sub").and_then(Value::as_str);
-    subject
-        .filter(|subject| !subject.is_empty())
-        .ok_or(InvalidToken::Subject)
+    subject.filter(|subject| !subject.is_empty()).ok_or(InvalidToken::Subject)
 }
 
 /// `azp`, else `client_id`.
@@ -155,10 +133,7 @@ fn client_id(payload: &Map<String, Value>) -> Result<Option<Arc<str>>, InvalidTo
     let Some(value) = payload.get("azp").or_else(|| payload.get("client_id")) else {
         return Ok(None);
     };
-    value
-        .as_str()
-        .map(|client_id| Some(client_id.into()))
-        .ok_or(InvalidToken::Client)
+    value.as_str().map(|client_id| Some(client_id.into())).ok_or(InvalidToken::Client)
 }
 
 /// `scope`, else `scp`; the first that is present, never both: adding them would give a client more than
@@ -168,11 +143,8 @@ fn scopes(payload: &Map<String, Value>) -> Result<ScopeSet, InvalidToken> {
         None => Ok(ScopeSet::default()),
         Some(Value::String(scopes)) => Ok(scopes.split(' ').collect()),
         Some(Value::Array(scopes)) => {
-            let scopes: Option<ScopeSet> = scopes
-                .iter()
-                .map(Value::as_str)
-                .collect::<Option<Vec<_>>>()
-                .map(|scopes| scopes.into_iter().collect());
+            let scopes: Option<ScopeSet> =
+                scopes.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|scopes| scopes.into_iter().collect());
             scopes.ok_or(InvalidToken::Scope)
         }
         Some(_) => Err(InvalidToken::Scope),
@@ -205,13 +177,8 @@ mod tests {
 
     fn judge(change: &Value) -> Result<Principal, InvalidToken> {
         let audiences = ["https://mcp.example.com/mcp".to_owned(), "other".to_owned()];
-        principal(
-            &payload(change),
-            &"https://login.example.com".into(),
-            &audiences,
-            NOW,
-        )
-        .map(|(principal, _)| principal)
+        principal(&payload(change), &"https://login.example.com".into(), &audiences, NOW)
+            .map(|(principal, _)| principal)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
@@ -237,10 +204,7 @@ mod tests {
     #[test]
     fn one_audience_of_ours_is_enough_and_none_is_not() {
         check(json!({ "aud": "other" }), Ok(()));
-        check(
-            json!({ "aud": ["https://elsewhere.example.com", "other"] }),
-            Ok(()),
-        );
+        check(json!({ "aud": ["https://elsewhere.example.com", "other"] }), Ok(()));
         for audience in [
             json!("-"),
             json!([]),
@@ -284,22 +248,13 @@ mod tests {
     fn the_leeway_is_thirty_seconds_on_both_sides_to_the_second() {
         check(json!({ "exp": NOW - 20, "iat": NOW - 600 }), Ok(()));
         check(json!({ "exp": NOW - 29, "iat": NOW - 600 }), Ok(()));
-        check(
-            json!({ "exp": NOW - 30, "iat": NOW - 600 }),
-            Err(InvalidToken::Expired),
-        );
-        check(
-            json!({ "exp": NOW - 31, "iat": NOW - 600 }),
-            Err(InvalidToken::Expired),
-        );
+        check(json!({ "exp": NOW - 30, "iat": NOW - 600 }), Err(InvalidToken::Expired));
+        check(json!({ "exp": NOW - 31, "iat": NOW - 600 }), Err(InvalidToken::Expired));
         for name in ["nbf", "iat"] {
             check(json!({ name: NOW + 29 }), Ok(()));
             check(json!({ name: NOW + 30 }), Ok(()));
             check(json!({ name: NOW + 31 }), Err(InvalidToken::NotYetValid));
-            check(
-                json!({ name: NOW + 10 * 365 * 86_400 }),
-                Err(InvalidToken::NotYetValid),
-            );
+            check(json!({ name: NOW + 10 * 365 * 86_400 }), Err(InvalidToken::NotYetValid));
         }
     }
 
@@ -308,24 +263,14 @@ mod tests {
         check(json!({ "exp": NOW + 86_400 }), Ok(()));
         check(json!({ "exp": NOW + 86_401 }), Err(InvalidToken::Lifetime));
         check(json!({ "iat": "-", "exp": NOW + 86_400 }), Ok(()));
-        check(
-            json!({ "iat": "-", "exp": NOW + 86_401 }),
-            Err(InvalidToken::Lifetime),
-        );
-        check(
-            json!({ "iat": NOW - 86_400, "exp": NOW + 1 }),
-            Err(InvalidToken::Lifetime),
-        );
+        check(json!({ "iat": "-", "exp": NOW + 86_401 }), Err(InvalidToken::Lifetime));
+        check(json!({ "iat": NOW - 86_400, "exp": NOW + 1 }), Err(InvalidToken::Lifetime));
         check(json!({ "exp": MAX_SECONDS }), Err(InvalidToken::Lifetime));
     }
 
     #[test]
     fn a_decision_lives_exactly_as_long_as_the_check_says_yes() {
-        let times = Times {
-            expires_at: NOW,
-            not_before: None,
-            issued_at: None,
-        };
+        let times = Times { expires_at: NOW, not_before: None, issued_at: None };
         assert_eq!(times.remaining(NOW), LEEWAY);
         assert_eq!(times.remaining(NOW + 29), Duration::from_secs(1));
         assert_eq!(times.remaining(NOW + 31), Duration::ZERO);
@@ -335,25 +280,14 @@ mod tests {
 
     #[test]
     fn the_subject_is_a_string_that_is_not_empty() {
-        for subject in [
-            json!("-"),
-            json!(""),
-            json!(1),
-            json!(null),
-            json!(["alice"]),
-        ] {
+        for subject in [json!("-"), json!(""), json!(1), json!(null), json!(["alice"])] {
             check(json!({ "sub": subject }), Err(InvalidToken::Subject));
         }
     }
 
     #[test]
     fn bound_refresh_and_identity_tokens_are_refused() {
-        for confirmation in [
-            json!({ "jkt": "x" }),
-            json!({ "x5t#S256": "x" }),
-            json!(null),
-            json!({}),
-        ] {
+        for confirmation in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!(null), json!({})] {
             check(json!({ "cnf": confirmation }), Err(InvalidToken::Bound));
         }
         for typ in ["ID", "Refresh", "refresh", "Offline"] {
@@ -365,35 +299,20 @@ mod tests {
 
     #[test]
     fn the_client_is_azp_else_client_id() {
-        let client =
-            |change| judge(&change).map(|principal| principal.client_id().map(ToOwned::to_owned));
+        let client = |change| judge(&change).map(|principal| principal.client_id().map(ToOwned::to_owned));
         assert_eq!(client(json!({})), Ok(None));
-        assert_eq!(
-            client(json!({ "client_id": "b" })),
-            Ok(Some("b".to_owned()))
-        );
-        assert_eq!(
-            client(json!({ "azp": "a", "client_id": "b" })),
-            Ok(Some("a".to_owned()))
-        );
-        assert_eq!(
-            client(json!({ "azp": 1, "client_id": "b" })),
-            Err(InvalidToken::Client)
-        );
+        assert_eq!(client(json!({ "client_id": "b" })), Ok(Some("b".to_owned())));
+        assert_eq!(client(json!({ "azp": "a", "client_id": "b" })), Ok(Some("a".to_owned())));
+        assert_eq!(client(json!({ "azp": 1, "client_id": "b" })), Err(InvalidToken::Client));
     }
 
     #[test]
     fn the_first_scope_claim_wins_and_claims_are_never_merged() {
-        let scopes = |change| {
-            judge(&change).map(|principal| principal.scopes().iter().collect::<Vec<_>>().join(","))
-        };
+        let scopes = |change| judge(&change).map(|principal| principal.scopes().iter().collect::<Vec<_>>().join(","));
         let rows = [
             (json!({}), Ok("")),
             (json!({ "scope": "" }), Ok("")),
-            (
-                json!({ "scope": "tools:ping tools:echo" }),
-                Ok("tools:echo,tools:ping"),
-            ),
+            (json!({ "scope": "tools:ping tools:echo" }), Ok("tools:echo,tools:ping")),
             (json!({ "scope": " a  b a" }), Ok("a,b")),
             (json!({ "scope": ["a", "b"] }), Ok("a,b")),
             (json!({ "scp": "a b" }), Ok("a,b")),
@@ -401,21 +320,14 @@ mod tests {
             (json!({ "scope": "a", "scp": "b" }), Ok("a")),
             (json!({ "scope": "", "scp": "b" }), Ok("")),
             (json!({ "permissions": ["a"], "roles": ["a"] }), Ok("")),
-            (
-                json!({ "scope": null, "scp": "b" }),
-                Err(InvalidToken::Scope),
-            ),
+            (json!({ "scope": null, "scp": "b" }), Err(InvalidToken::Scope)),
             (json!({ "scope": 1 }), Err(InvalidToken::Scope)),
             (json!({ "scope": ["a", 1] }), Err(InvalidToken::Scope)),
             (json!({ "scope": { "a": true } }), Err(InvalidToken::Scope)),
             (json!({ "scp": 1 }), Err(InvalidToken::Scope)),
         ];
         for (change, expected) in rows {
-            assert_eq!(
-                scopes(change.clone()),
-                expected.map(ToOwned::to_owned),
-                "{change}"
-            );
+            assert_eq!(scopes(change.clone()), expected.map(ToOwned::to_owned), "{change}");
         }
     }
 }

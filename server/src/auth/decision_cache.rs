@@ -51,12 +51,7 @@ pub(super) fn token_hash(token: &str) -> TokenHash {
 struct AtEndOfToken;
 
 impl Expiry<TokenHash, Arc<Decision>> for AtEndOfToken {
-    fn expire_after_create(
-        &self,
-        _: &TokenHash,
-        decision: &Arc<Decision>,
-        _: Instant,
-    ) -> Option<Duration> {
+    fn expire_after_create(&self, _: &TokenHash, decision: &Arc<Decision>, _: Instant) -> Option<Duration> {
         Some(decision.lifetime)
     }
 
@@ -97,13 +92,8 @@ impl DecisionCache {
 
     /// Drops every decision of `issuer` that was not made with `key_set`.
     pub(super) fn keep_only(&self, issuer: usize, key_set: Option<[u8; 32]>) {
-        let is_void =
-            |decision: &Decision| decision.issuer == issuer && Some(decision.key_set) != key_set;
-        let void = self
-            .0
-            .iter()
-            .filter(|(_, decision)| is_void(decision))
-            .map(|(token, _)| *token);
+        let is_void = |decision: &Decision| decision.issuer == issuer && Some(decision.key_set) != key_set;
+        let void = self.0.iter().filter(|(_, decision)| is_void(decision)).map(|(token, _)| *token);
         // Collected first: the iterator must not meet its own removals.
         for token in void.collect::<Vec<_>>() {
             self.remove(&token);

@@ -55,12 +55,7 @@ impl FailureBudget {
 
 impl Bucket {
     fn new(capacity: f64, per_second: f64, now: Instant) -> Self {
-        Self {
-            level: capacity,
-            capacity,
-            per_second,
-            filled_at: now,
-        }
+        Self { level: capacity, capacity, per_second, filled_at: now }
     }
 
     fn has_one(&mut self, now: Instant) -> bool {
@@ -124,10 +119,7 @@ mod tests {
     fn the_budget_recovers_and_time_that_stands_still_fills_nothing() {
         let start = Instant::now();
         let mut budget = FailureBudget::new(start);
-        let checked = (0..10_000)
-            .filter(|_| budget.admits(start))
-            .inspect(|_| ())
-            .count();
+        let checked = (0..10_000).filter(|_| budget.admits(start)).inspect(|_| ()).count();
         assert_eq!(checked, 10_000);
         while budget.admits(start) {
             budget.failed(start);

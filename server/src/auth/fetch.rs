@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::key_set::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::net::{
-    AddressPolicy, AddressRefused, BodyError, ClientError, Schemes, TIMEOUT, UrlError,
-    client_with_timeout, permitted_url, read_bounded,
+    AddressPolicy, AddressRefused, BodyError, ClientError, Schemes, TIMEOUT, UrlError, client_with_timeout,
+    permitted_url, read_bounded,
 };
 
 /// Where OpenID Connect discovery finds its document, after the issuer without its last slash.
@@ -55,9 +55,7 @@ pub enum FetchCause {
     #[error("the URL is refused because {0}")]
     Url(UrlError),
     /// The name has only addresses that are refused.
-    #[error(
-        "its host has no address that may be connected to; allow private addresses if it is inside the network"
-    )]
+    #[error("its host has no address that may be connected to; allow private addresses if it is inside the network")]
     AddressRefused,
     /// The name has no address.
     #[error("the name of its host cannot be resolved")]
@@ -99,10 +97,7 @@ pub enum FetchCause {
 
 /// Whether `url` could be fetched from at all, addresses aside.
 pub(super) fn is_fetchable(url: &str) -> bool {
-    let any_address = AddressPolicy {
-        allow_loopback: true,
-        allow_private: true,
-    };
+    let any_address = AddressPolicy { allow_loopback: true, allow_private: true };
     let refused = |problem: &UrlError| !matches!(problem, UrlError::Address(_));
     !permitted_url(url, any_address, Schemes::Https).is_err_and(|problem| refused(&problem))
 }
@@ -139,35 +134,22 @@ impl KeyFetcher {
         timeout: Duration,
     ) -> Result<Self, ClientError> {
         let client = client_with_timeout(addresses, Schemes::Https, ca_pem, timeout)?;
-        Ok(Self {
-            client,
-            addresses,
-            issuer,
-            jwks_uri,
-        })
+        Ok(Self { client, addresses, issuer, jwks_uri })
     }
 
     /// One attempt; two requests of at most 5 s each.
     pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
         let jwks_uri = match &self.jwks_uri {
             Some(uri) => uri.clone(),
-            None => self.discover().await.map_err(|cause| FetchError {
-                step: FetchStep::Discovery,
-                cause,
-            })?,
+            None => self.discover().await.map_err(|cause| FetchError { step: FetchStep::Discovery, cause })?,
         };
-        let key_set =
-            async { KeySet::parse(&self.get(&jwks_uri).await?).map_err(FetchCause::KeySet) };
-        key_set.await.map_err(|cause| FetchError {
-            step: FetchStep::KeySet,
-            cause,
-        })
+        let key_set = async { KeySet::parse(&self.get(&jwks_uri).await?).map_err(FetchCause::KeySet) };
+        key_set.await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })
     }
 
     async fn discover(&self) -> Result<String, FetchCause> {
         let body = self.get(&discovery_url(&self.issuer)).await?;
-        let document: DiscoveryDocument =
-            serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
+        let document: DiscoveryDocument = serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
         if document.issuer != self.issuer {
             return Err(FetchCause::IssuerMismatch);
         }
@@ -175,34 +157,21 @@ impl KeyFetcher {
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchCause> {
-        let url =
-            permitted_url(url, self.addresses, Schemes::Https).map_err(
-                |problem| match problem {
-                    UrlError::Address(AddressRefused) => FetchCause::AddressRefused,
-                    other => FetchCause::Url(other),
-                },
-            )?;
-        let response = self
-            .client
-            .get(url)
-            .send()
-            .await
-            .map_err(|problem| cause_of(&problem))?;
+        let url = permitted_url(url, self.addresses, Schemes::Https).map_err(|problem| match problem {
+            UrlError::Address(AddressRefused) => FetchCause::AddressRefused,
+            other => FetchCause::Url(other),
+        })?;
+        let response = self.client.get(url).send().await.map_err(|problem| cause_of(&problem))?;
         check_head(&response)?;
-        read_bounded(response, MAX_SET_BYTES)
-            .await
-            .map_err(|problem| match problem {
-                BodyError::TooLarge { .. } => FetchCause::TooLarge,
-                BodyError::Read(problem) => cause_of(&problem),
-            })
+        read_bounded(response, MAX_SET_BYTES).await.map_err(|problem| match problem {
+            BodyError::TooLarge { .. } => FetchCause::TooLarge,
+            BodyError::Read(problem) => cause_of(&problem),
+        })
     }
 }
 
 fn discovery_url(issuer: &str) -> String {
-    format!(
-        "{}{DISCOVERY_PATH}",
-        issuer.strip_suffix('/').unwrap_or(issuer)
-    )
+    format!("{}{DISCOVERY_PATH}", issuer.strip_suffix('/').unwrap_or(issuer))
 }
 
 fn check_head(response: &Response) -> Result<(), FetchCause> {
@@ -213,24 +182,14 @@ fn check_head(response: &Response) -> Result<(), FetchCause> {
     if status != http::StatusCode::OK {
         return Err(FetchCause::Status(status.as_u16()));
     }
-    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
-        Ok(())
-    } else {
-        Err(FetchCause::ContentType)
-    }
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_json) { Ok(()) } else { Err(FetchCause::ContentType) }
 }
 
 /// `application/json` and whatever ends in `+json` (`application/jwk-set+json`), parameters aside.
 fn is_json(content_type: &HeaderValue) -> bool {
     let text = content_type.to_str().unwrap_or_default();
-    let media_type = text
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    media_type == "application/json"
-        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 fn cause_of(problem: &reqwest::Error) -> FetchCause {
@@ -253,10 +212,7 @@ fn cause_of(problem: &reqwest::Error) -> FetchCause {
 
 /// The cause of `error`. An I/O error hides what it wraps: its own `source` is already the next but one.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-    {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }
@@ -269,14 +225,8 @@ mod tests {
     #[test]
     fn the_discovery_document_lies_under_the_issuer() {
         let rows = [
-            (
-                "https://login.example.com",
-                "https://login.example.com/.well-known/openid-configuration",
-            ),
-            (
-                "https://tenant.example.com/",
-                "https://tenant.example.com/.well-known/openid-configuration",
-            ),
+            ("https://login.example.com", "https://login.example.com/.well-known/openid-configuration"),
+            ("https://tenant.example.com/", "https://tenant.example.com/.well-known/openid-configuration"),
             (
                 "https://login.example.com/realms/acme",
                 "https://login.example.com/realms/acme/.well-known/openid-configuration",
@@ -299,11 +249,7 @@ mod tests {
             ("image/svg+json", false),
             ("", false),
         ] {
-            assert_eq!(
-                is_json(&HeaderValue::from_static(content_type)),
-                expected,
-                "{content_type}"
-            );
+            assert_eq!(is_json(&HeaderValue::from_static(content_type)), expected, "{content_type}");
         }
     }
 
@@ -325,10 +271,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_one_sentence_that_says_what_to_do() {
-        let error = FetchError {
-            step: FetchStep::Discovery,
-            cause: FetchCause::IssuerMismatch,
-        };
+        let error = FetchError { step: FetchStep::Discovery, cause: FetchCause::IssuerMismatch };
         assert_eq!(
             error.to_string(),
             "the discovery document cannot be used: the document names another issuer; `issuer` must be equal byte for byte"

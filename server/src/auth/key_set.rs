@@ -135,8 +135,7 @@ impl KeySet {
         if bytes.len() > MAX_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let document: Document =
-            serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
+        let document: Document = serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
@@ -144,11 +143,10 @@ impl KeySet {
             return Err(KeySetError::PrivateKey);
         }
         let mut skipped = SkippedKeys::default();
-        let usable = document.keys.iter().filter_map(|jwk| {
-            verification_key(jwk)
-                .inspect_err(|reason| skipped.count(reason))
-                .ok()
-        });
+        let usable = document
+            .keys
+            .iter()
+            .filter_map(|jwk| verification_key(jwk).inspect_err(|reason| skipped.count(reason)).ok());
         let mut keys: Vec<VerificationKey> = usable.collect();
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey);
@@ -156,12 +154,7 @@ impl KeySet {
         keys.sort_by_key(|key| key.identity);
         let listed = document.keys.len();
         let identity = set_identity(&keys, listed);
-        Ok(Self {
-            keys,
-            listed,
-            skipped,
-            identity,
-        })
+        Ok(Self { keys, listed, skipped, identity })
     }
 
     /// The keys that may have signed a token with this header; at most four.
@@ -179,18 +172,12 @@ impl KeySet {
             key.algorithm == algorithm && (key_id.is_none() || key.key_id.as_deref() == key_id)
         };
         let candidates: Vec<_> = self.keys.iter().filter(fits).take(MAX_CANDIDATES).collect();
-        if candidates.is_empty() {
-            Err(InvalidToken::UnknownKey)
-        } else {
-            Ok(candidates)
-        }
+        if candidates.is_empty() { Err(InvalidToken::UnknownKey) } else { Ok(candidates) }
     }
 
     /// Whether some usable key has this `kid`, for whatever algorithm.
     pub(super) fn knows(&self, key_id: &str) -> bool {
-        self.keys
-            .iter()
-            .any(|key| key.key_id.as_deref() == Some(key_id))
+        self.keys.iter().any(|key| key.key_id.as_deref() == Some(key_id))
     }
 
     /// SHA-256 over everything that decides about a token. Remembered decisions carry it.
@@ -200,11 +187,7 @@ impl KeySet {
 
     /// The ids of the usable keys, sorted; keys without an id are left out.
     pub fn key_ids(&self) -> Vec<String> {
-        let mut key_ids: Vec<_> = self
-            .keys
-            .iter()
-            .filter_map(|key| key.key_id.clone())
-            .collect();
+        let mut key_ids: Vec<_> = self.keys.iter().filter_map(|key| key.key_id.clone()).collect();
         key_ids.sort();
         key_ids.dedup();
         key_ids
@@ -240,9 +223,7 @@ impl SkippedKeys {
 
 /// Members that only private and symmetric keys have (RFC 7518 sections 6.2.2, 6.3.2, 6.4).
 fn is_private(jwk: &Map<String, Value>) -> bool {
-    ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-        .iter()
-        .any(|name| jwk.contains_key(*name))
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name))
 }
 
 fn verification_key(jwk: &Map<String, Value>) -> Result<VerificationKey, Skip> {
@@ -260,16 +241,9 @@ fn verification_key(jwk: &Map<String, Value>) -> Result<VerificationKey, Skip> {
     let identity = key_identity(key_id, algorithm, [&material.0, &material.1]);
     let decoding_key = match algorithm {
         KeyAlgorithm::Rs256 => DecodingKey::from_rsa_raw_components(&material.0, &material.1),
-        KeyAlgorithm::Es256 => {
-            DecodingKey::from_ec_der(&uncompressed_point(&material.0, &material.1))
-        }
+        KeyAlgorithm::Es256 => DecodingKey::from_ec_der(&uncompressed_point(&material.0, &material.1)),
     };
-    Ok(VerificationKey {
-        key_id: key_id.map(ToOwned::to_owned),
-        algorithm,
-        decoding_key,
-        identity,
-    })
+    Ok(VerificationKey { key_id: key_id.map(ToOwned::to_owned), algorithm, decoding_key, identity })
 }
 
 /// `use`, `key_ops` and `alg`, where they are present, must all say "verifies signatures of this algorithm".
@@ -279,14 +253,11 @@ fn check_use(jwk: &Map<String, Value>, algorithm: KeyAlgorithm) -> Result<(), Sk
     }
     match jwk.get("key_ops") {
         None => {}
-        Some(Value::Array(operations))
-            if operations.iter().any(|operation| operation == "verify") => {}
+        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => {}
         Some(_) => return Err(Skip::OtherUse),
     }
     match optional_text(jwk, "alg")? {
-        Some(name)
-            if name.starts_with("RSA-OAEP") || name.starts_with("ECDH") || name == "RSA1_5" =>
-        {
+        Some(name) if name.starts_with("RSA-OAEP") || name.starts_with("ECDH") || name == "RSA1_5" => {
             Err(Skip::OtherUse)
         }
         Some(name) if name != algorithm.name() => Err(Skip::Unsupported),
@@ -298,16 +269,11 @@ fn check_use(jwk: &Map<String, Value>, algorithm: KeyAlgorithm) -> Result<(), Sk
 fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Vec<u8>), Skip> {
     let modulus = without_leading_zeros(bytes(jwk, "n")?);
     let exponent = without_leading_zeros(bytes(jwk, "e")?);
-    let bits = modulus.len() * 8
-        - modulus
-            .first()
-            .map_or(0, |first| first.leading_zeros() as usize);
+    let bits = modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize);
     if bits > *RSA_MODULUS_BITS.end() || exponent.len() > size_of::<u64>() {
         return Err(Skip::Unsupported);
     }
-    let value = exponent
-        .iter()
-        .fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let value = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     if !RSA_MODULUS_BITS.contains(&bits) || value < 3 || value % 2 == 0 {
         return Err(Skip::Weak);
     }
@@ -323,8 +289,7 @@ fn p256(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Vec<u8>), Skip> {
     if x.len() != 32 || y.len() != 32 {
         return Err(Skip::Malformed);
     }
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed_point(&x, &y))
-        .map_err(|_| Skip::Malformed)?;
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed_point(&x, &y)).map_err(|_| Skip::Malformed)?;
     Ok((x, y))
 }
 
@@ -343,28 +308,19 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<&'a str, Skip> {
 }
 
 fn optional_text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Skip> {
-    jwk.get(name)
-        .map(|value| value.as_str().ok_or(Skip::Malformed))
-        .transpose()
+    jwk.get(name).map(|value| value.as_str().ok_or(Skip::Malformed)).transpose()
 }
 
 fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Skip> {
-    URL_SAFE_NO_PAD
-        .decode(text(jwk, name)?)
-        .map_err(|_| Skip::Malformed)
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?).map_err(|_| Skip::Malformed)
 }
 
 fn key_identity(key_id: Option<&str>, algorithm: KeyAlgorithm, material: [&[u8]; 2]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     let presence: &[u8] = if key_id.is_some() { b"1" } else { b"0" };
     // Each part is preceded by its length, so that no two keys give the same text.
-    for part in [
-        presence,
-        key_id.unwrap_or_default().as_bytes(),
-        algorithm.name().as_bytes(),
-        material[0],
-        material[1],
-    ] {
+    for part in [presence, key_id.unwrap_or_default().as_bytes(), algorithm.name().as_bytes(), material[0], material[1]]
+    {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }
@@ -382,9 +338,5 @@ fn set_identity(keys: &[VerificationKey], listed: usize) -> [u8; 32] {
 }
 
 fn finish(context: Context) -> [u8; 32] {
-    context
-        .finish()
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }

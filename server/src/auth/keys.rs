@@ -66,15 +66,7 @@ impl IssuerKeys {
 
     /// Keys that are known from the start and stay.
     pub(super) fn fixed(issuer: Arc<str>, set: KeySet, now: Instant) -> Self {
-        Self::new(
-            issuer,
-            None,
-            Some(LoadedKeys {
-                set,
-                fetched_at: None,
-            }),
-            now,
-        )
+        Self::new(issuer, None, Some(LoadedKeys { set, fetched_at: None }), now)
     }
 
     /// No keys, and nowhere to get them from.
@@ -82,12 +74,7 @@ impl IssuerKeys {
         Self::new(issuer, None, None, now)
     }
 
-    fn new(
-        issuer: Arc<str>,
-        fetcher: Option<KeyFetcher>,
-        loaded: Option<LoadedKeys>,
-        now: Instant,
-    ) -> Self {
+    fn new(issuer: Arc<str>, fetcher: Option<KeyFetcher>, loaded: Option<LoadedKeys>, now: Instant) -> Self {
         Self {
             issuer,
             fetcher,
@@ -107,17 +94,13 @@ impl IssuerKeys {
 
     /// The set in force; `None` before the first, after a withdrawal, and when the last is too old.
     pub(super) fn usable(&self, now: Instant) -> Option<Arc<LoadedKeys>> {
-        self.loaded
-            .load_full()
-            .filter(|loaded| loaded.age(now) <= MAX_AGE)
+        self.loaded.load_full().filter(|loaded| loaded.age(now) <= MAX_AGE)
     }
 
     /// The refusal of a request that needs keys while there are none.
     pub(super) fn unavailable(&self, now: Instant) -> Refusal {
         let seconds = self.schedule().wait(now).as_secs() + 1;
-        Refusal::KeysUnavailable {
-            retry_after: Duration::from_secs(seconds.min(60)),
-        }
+        Refusal::KeysUnavailable { retry_after: Duration::from_secs(seconds.min(60)) }
     }
 
     /// A request brought a `kid` that the set in force does not have. `Ok`: look again.
@@ -134,16 +117,12 @@ impl IssuerKeys {
             UnknownKey::Refresh => self.wake.notify_one(),
             UnknownKey::Join => {}
         }
-        let come_back = Refusal::KeysUnavailable {
-            retry_after: Duration::from_secs(1),
-        };
+        let come_back = Refusal::KeysUnavailable { retry_after: Duration::from_secs(1) };
         let _permit = self.waiting.try_acquire().map_err(|_| come_back)?;
         let attempt = tokio::time::timeout(WAIT_FOR_REFRESH, attempts.changed()).await;
         attempt.map_err(|_| come_back)?.map_err(|_| come_back)?;
         let now = clock.monotonic();
-        let found = self
-            .usable(now)
-            .is_some_and(|loaded| loaded.set.knows(key_id));
+        let found = self.usable(now).is_some_and(|loaded| loaded.set.knows(key_id));
         let mut schedule = self.schedule();
         if !found && schedule.last_error().is_none() {
             schedule.remember_unknown(hash, now);
@@ -174,19 +153,12 @@ impl IssuerKeys {
     }
 
     fn accept(&self, set: KeySet, asked_at: Instant, now: Instant) {
-        let before = self
-            .loaded
-            .load()
-            .as_ref()
-            .map(|loaded| loaded.set.identity());
+        let before = self.loaded.load().as_ref().map(|loaded| loaded.set.identity());
         if before != Some(set.identity()) {
             let (usable, skipped, issuer) = (set.usable(), set.skipped().total(), &self.issuer);
             info!(issuer = %issuer, usable, skipped, "loaded {usable} keys of {issuer}, left out {skipped}");
         }
-        self.loaded.store(Some(Arc::new(LoadedKeys {
-            set,
-            fetched_at: Some(asked_at),
-        })));
+        self.loaded.store(Some(Arc::new(LoadedKeys { set, fetched_at: Some(asked_at) })));
         self.ever_loaded.store(true, Ordering::Release);
         self.schedule().succeeded(now);
     }
@@ -233,8 +205,6 @@ impl IssuerKeys {
 impl LoadedKeys {
     /// How long ago the set was asked for; zero for a fixed one.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.fetched_at.map_or(Duration::ZERO, |fetched_at| {
-            now.saturating_duration_since(fetched_at)
-        })
+        self.fetched_at.map_or(Duration::ZERO, |fetched_at| now.saturating_duration_since(fetched_at))
     }
 }

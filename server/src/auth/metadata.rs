@@ -28,10 +28,7 @@ impl ProtectedResourceMetadata {
         issuers: impl IntoIterator<Item = &'a str>,
         scopes: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let scopes: BTreeSet<&str> = scopes
-            .into_iter()
-            .filter(|scope| *scope != "offline_access")
-            .collect();
+        let scopes: BTreeSet<&str> = scopes.into_iter().filter(|scope| *scope != "offline_access").collect();
         Self {
             resource: public_url.to_owned(),
             authorization_servers: authorization_servers(issuers.into_iter().collect()),
@@ -59,11 +56,7 @@ pub fn path(public_url: &Url) -> String {
 
 /// The URL of the document, for the challenge.
 pub fn url(public_url: &Url) -> String {
-    format!(
-        "{}{}",
-        public_url.origin().ascii_serialization(),
-        path(public_url)
-    )
+    format!("{}{}", public_url.origin().ascii_serialization(), path(public_url))
 }
 
 #[cfg(test)]
@@ -105,18 +98,9 @@ mod tests {
     #[test]
     fn the_document_lives_beside_the_path_of_the_endpoint() {
         let rows = [
-            (
-                "https://mcp.example.com/mcp",
-                "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
-            ),
-            (
-                "https://mcp.example.com/",
-                "https://mcp.example.com/.well-known/oauth-protected-resource",
-            ),
-            (
-                "http://localhost:8080/a/b",
-                "http://localhost:8080/.well-known/oauth-protected-resource/a/b",
-            ),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"),
+            ("https://mcp.example.com/", "https://mcp.example.com/.well-known/oauth-protected-resource"),
+            ("http://localhost:8080/a/b", "http://localhost:8080/.well-known/oauth-protected-resource/a/b"),
         ];
         for (public_url, expected) in rows {
             assert_eq!(url(&Url::parse(public_url).unwrap()), expected);

@@ -23,12 +23,7 @@ impl Principal {
         client_id: Option<Arc<str>>,
         scopes: ScopeSet,
     ) -> Self {
-        Self {
-            issuer: issuer.into(),
-            subject: subject.into(),
-            client_id,
-            scopes,
-        }
+        Self { issuer: issuer.into(), subject: subject.into(), client_id, scopes }
     }
 
     /// Everyone, where authentication is switched off. Its issuer is empty, which no configured one can be.
@@ -91,12 +86,6 @@ impl ScopeSet {
 
 impl<'a> FromIterator<&'a str> for ScopeSet {
     fn from_iter<T: IntoIterator<Item = &'a str>>(scopes: T) -> Self {
-        Self(
-            scopes
-                .into_iter()
-                .filter(|scope| !scope.is_empty())
-                .map(Into::into)
-                .collect(),
-        )
+        Self(scopes.into_iter().filter(|scope| !scope.is_empty()).map(Into::into).collect())
     }
 }

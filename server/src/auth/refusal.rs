@@ -157,19 +157,10 @@ mod tests {
 
     #[test]
     fn every_class_has_a_label_and_a_phrase_of_its_own_that_fits_a_header() {
-        let labels: std::collections::BTreeSet<_> =
-            InvalidToken::ALL.map(InvalidToken::as_str).into();
-        let phrases: std::collections::BTreeSet<_> =
-            InvalidToken::ALL.map(|reason| reason.to_string()).into();
-        assert_eq!(
-            (labels.len(), phrases.len()),
-            (InvalidToken::ALL.len(), InvalidToken::ALL.len())
-        );
-        let plain = |phrase: &str| {
-            phrase
-                .bytes()
-                .all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
-        };
+        let labels: std::collections::BTreeSet<_> = InvalidToken::ALL.map(InvalidToken::as_str).into();
+        let phrases: std::collections::BTreeSet<_> = InvalidToken::ALL.map(|reason| reason.to_string()).into();
+        assert_eq!((labels.len(), phrases.len()), (InvalidToken::ALL.len(), InvalidToken::ALL.len()));
+        let plain = |phrase: &str| phrase.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
         assert!(phrases.iter().all(|phrase| plain(phrase)), "{phrases:?}");
     }
 }

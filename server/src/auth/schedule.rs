@@ -97,20 +97,14 @@ impl Schedule {
 
     /// A request brought a `kid` that the set does not have.
     pub(super) fn unknown_key(&mut self, key_id: &KeyIdHash, now: Instant) -> UnknownKey {
-        let remembered = self
-            .unknown
-            .get(key_id)
-            .is_some_and(|since| now.duration_since(*since) < UNKNOWN_FOR);
+        let remembered = self.unknown.get(key_id).is_some_and(|since| now.duration_since(*since) < UNKNOWN_FOR);
         if remembered {
             return UnknownKey::Refuse;
         }
         if self.forced_pending {
             return UnknownKey::Join;
         }
-        if self
-            .forced_at
-            .is_some_and(|at| now.duration_since(at) < FORCED_INTERVAL)
-        {
+        if self.forced_at.is_some_and(|at| now.duration_since(at) < FORCED_INTERVAL) {
             return UnknownKey::Refuse;
         }
         self.forced_at = Some(now);
@@ -121,8 +115,7 @@ impl Schedule {
     /// A fresh set does not have this `kid` either.
     pub(super) fn remember_unknown(&mut self, key_id: KeyIdHash, now: Instant) {
         if self.unknown.len() >= MAX_UNKNOWN {
-            self.unknown
-                .retain(|_, since| now.duration_since(*since) < UNKNOWN_FOR);
+            self.unknown.retain(|_, since| now.duration_since(*since) < UNKNOWN_FOR);
         }
         // Still full: one that is not remembered costs at most one refresh in 30 s.
         if self.unknown.len() < MAX_UNKNOWN {
@@ -141,10 +134,7 @@ mod tests {
     use super::*;
     use crate::auth::fetch::{FetchCause, FetchStep};
 
-    const ERROR: FetchError = FetchError {
-        step: FetchStep::KeySet,
-        cause: FetchCause::Connect,
-    };
+    const ERROR: FetchError = FetchError { step: FetchStep::KeySet, cause: FetchCause::Connect };
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -189,23 +179,11 @@ mod tests {
         assert_eq!(schedule.unknown_key(&[1; 32], start), UnknownKey::Join);
         assert_eq!(schedule.unknown_key(&[2; 32], start), UnknownKey::Join);
         schedule.succeeded(start);
-        assert_eq!(
-            schedule.unknown_key(&[3; 32], start + seconds(29)),
-            UnknownKey::Refuse
-        );
-        assert_eq!(
-            schedule.unknown_key(&[3; 32], start + seconds(30)),
-            UnknownKey::Refresh
-        );
+        assert_eq!(schedule.unknown_key(&[3; 32], start + seconds(29)), UnknownKey::Refuse);
+        assert_eq!(schedule.unknown_key(&[3; 32], start + seconds(30)), UnknownKey::Refresh);
         schedule.failed(start + seconds(31), ERROR);
-        assert_eq!(
-            schedule.unknown_key(&[3; 32], start + seconds(59)),
-            UnknownKey::Refuse
-        );
-        assert_eq!(
-            schedule.unknown_key(&[3; 32], start + seconds(60)),
-            UnknownKey::Refresh
-        );
+        assert_eq!(schedule.unknown_key(&[3; 32], start + seconds(59)), UnknownKey::Refuse);
+        assert_eq!(schedule.unknown_key(&[3; 32], start + seconds(60)), UnknownKey::Refresh);
     }
 
     #[test]
@@ -213,14 +191,8 @@ mod tests {
         let start = Instant::now();
         let mut schedule = Schedule::new(start);
         schedule.remember_unknown([1; 32], start);
-        assert_eq!(
-            schedule.unknown_key(&[1; 32], start + seconds(299)),
-            UnknownKey::Refuse
-        );
-        assert_eq!(
-            schedule.unknown_key(&[1; 32], start + seconds(300)),
-            UnknownKey::Refresh
-        );
+        assert_eq!(schedule.unknown_key(&[1; 32], start + seconds(299)), UnknownKey::Refuse);
+        assert_eq!(schedule.unknown_key(&[1; 32], start + seconds(300)), UnknownKey::Refresh);
     }
 
     #[test]

@@ -70,17 +70,13 @@ pub enum AuthSetupError {
         index: usize,
     },
     /// No audience, or an empty one.
-    #[error(
-        "`auth.issuers[{index}].audiences` must hold at least one value, and none that is empty"
-    )]
+    #[error("`auth.issuers[{index}].audiences` must hold at least one value, and none that is empty")]
     NoAudience {
         /// Position in the list.
         index: usize,
     },
     /// The issuer is not an https URL, and there is no `jwksUri`.
-    #[error(
-        "`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`"
-    )]
+    #[error("`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`")]
     IssuerUrl {
         /// Position in the list.
         index: usize,
@@ -106,17 +102,10 @@ impl IssuerSettings {
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
         let keys = match &config.jwks_uri {
-            Some(uri) => KeySource::JwksUri {
-                uri: uri.clone(),
-                ca_pem,
-            },
+            Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
             None => KeySource::Discovery { ca_pem },
         };
-        Self {
-            issuer: config.issuer.clone(),
-            audiences: config.audiences.clone(),
-            keys,
-        }
+        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
     }
 }
 
@@ -125,20 +114,13 @@ pub(super) fn check(issuers: &[IssuerSettings]) -> Result<(), AuthSetupError> {
     if issuers.is_empty() {
         return Err(AuthSetupError::NoIssuer);
     }
-    issuers
-        .iter()
-        .enumerate()
-        .try_for_each(|(index, settings)| {
-            let earlier = &issuers[..index];
-            check_one(index, settings, earlier)
-        })
+    issuers.iter().enumerate().try_for_each(|(index, settings)| {
+        let earlier = &issuers[..index];
+        check_one(index, settings, earlier)
+    })
 }
 
-fn check_one(
-    index: usize,
-    settings: &IssuerSettings,
-    earlier: &[IssuerSettings],
-) -> Result<(), AuthSetupError> {
+fn check_one(index: usize, settings: &IssuerSettings, earlier: &[IssuerSettings]) -> Result<(), AuthSetupError> {
     if settings.issuer.is_empty() {
         return Err(AuthSetupError::EmptyIssuer { index });
     }
@@ -152,12 +134,9 @@ fn check_one(
         KeySource::Discovery { .. } if !fetch::is_fetchable(&settings.issuer) => {
             Err(AuthSetupError::IssuerUrl { index })
         }
-        KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => {
-            Err(AuthSetupError::JwksUri { index })
+        KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => Err(AuthSetupError::JwksUri { index }),
+        KeySource::Discovery { .. } | KeySource::JwksUri { .. } | KeySource::Static(_) | KeySource::Unavailable => {
+            Ok(())
         }
-        KeySource::Discovery { .. }
-        | KeySource::JwksUri { .. }
-        | KeySource::Static(_)
-        | KeySource::Unavailable => Ok(()),
     }
 }

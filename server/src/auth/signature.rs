@@ -15,11 +15,7 @@ use super::{
 };
 
 /// How the tokens of one issuer are validated: one algorithm, so that a key can never serve another family.
-pub(super) fn validation(
-    algorithm: KeyAlgorithm,
-    issuer: &str,
-    audiences: &[String],
-) -> Validation {
+pub(super) fn validation(algorithm: KeyAlgorithm, issuer: &str, audiences: &[String]) -> Validation {
     let mut validation = Validation::new(algorithm.as_jwt());
     validation.set_issuer(&[issuer]);
     validation.set_audience(audiences);

@@ -14,10 +14,7 @@ use super::InvalidToken;
 pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, InvalidToken> {
     let mut duplicate = false;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Unique {
-        duplicate: &mut duplicate,
-    }
-    .deserialize(&mut deserializer);
+    let value = Unique { duplicate: &mut duplicate }.deserialize(&mut deserializer);
     match (value, deserializer.end(), duplicate) {
         (Ok(Value::Object(members)), Ok(()), _) => Ok(members),
         (_, _, true) => Err(InvalidToken::DuplicateMember),
@@ -63,9 +60,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -78,9 +73,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(element) = elements.next_element_seed(Unique {
-            duplicate: &mut *self.duplicate,
-        })? {
+        while let Some(element) = elements.next_element_seed(Unique { duplicate: &mut *self.duplicate })? {
             array.push(element);
         }
         Ok(array.into())
@@ -93,9 +86,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
                 *self.duplicate = true;
                 return Err(A::Error::custom("duplicate member"));
             }
-            let value = members.next_value_seed(Unique {
-                duplicate: &mut *self.duplicate,
-            })?;
+            let value = members.next_value_seed(Unique { duplicate: &mut *self.duplicate })?;
             object.insert(name, value);
         }
         Ok(object.into())
@@ -117,34 +108,15 @@ mod tests {
             r#"{"sub":"x","\u0073ub":"y"}"#,
         ];
         for document in documents {
-            assert_eq!(
-                object(document.as_bytes()),
-                Err(InvalidToken::DuplicateMember),
-                "{document}"
-            );
+            assert_eq!(object(document.as_bytes()), Err(InvalidToken::DuplicateMember), "{document}");
         }
     }
 
     #[test]
     fn what_is_not_one_object_is_malformed() {
         let nested = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
-        for document in [
-            "",
-            "1",
-            "[]",
-            "null",
-            "\"x\"",
-            "{",
-            "{}{}",
-            "{} x",
-            "{\"a\":NaN}",
-            nested.as_str(),
-        ] {
-            assert_eq!(
-                object(document.as_bytes()),
-                Err(InvalidToken::Malformed),
-                "{document}"
-            );
+        for document in ["", "1", "[]", "null", "\"x\"", "{", "{}{}", "{} x", "{\"a\":NaN}", nested.as_str()] {
+            assert_eq!(object(document.as_bytes()), Err(InvalidToken::Malformed), "{document}");
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(InvalidToken::Malformed));
     }

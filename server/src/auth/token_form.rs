@@ -43,12 +43,7 @@ impl<'a> TokenForm<'a> {
         check_type(&header)?;
         decode(signature)?;
         let payload = strict_json::object(&decode(payload)?)?;
-        Ok(Self {
-            text,
-            algorithm,
-            key_id,
-            payload,
-        })
+        Ok(Self { text, algorithm, key_id, payload })
     }
 
     /// `iss`, unverified: good for choosing a key set and for nothing else.
@@ -59,22 +54,17 @@ impl<'a> TokenForm<'a> {
 
 /// base64url without padding; a second spelling of the same bytes is refused too.
 fn decode(part: &str) -> Result<Vec<u8>, InvalidToken> {
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| InvalidToken::Malformed)
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Malformed)
 }
 
 fn algorithm(header: &Map<String, Value>) -> Result<KeyAlgorithm, InvalidToken> {
     let name = header.get("alg").and_then(Value::as_str);
-    name.and_then(KeyAlgorithm::from_name)
-        .ok_or(InvalidToken::Algorithm)
+    name.and_then(KeyAlgorithm::from_name).ok_or(InvalidToken::Algorithm)
 }
 
 /// `crit` and `b64: false` would change what is signed; `cty` says that the payload is another token.
 fn refuse_header_parameters(header: &Map<String, Value>) -> Result<(), InvalidToken> {
-    let unencoded = header
-        .get("b64")
-        .is_some_and(|value| *value != Value::Bool(true));
+    let unencoded = header.get("b64").is_some_and(|value| *value != Value::Bool(true));
     if header.contains_key("crit") || header.contains_key("cty") || unencoded {
         return Err(InvalidToken::HeaderParameter);
     }
@@ -94,13 +84,7 @@ fn check_type(header: &Map<String, Value>) -> Result<(), InvalidToken> {
     const ACCEPTED: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
     match header.get("typ") {
         None => Ok(()),
-        Some(Value::String(typ))
-            if ACCEPTED
-                .iter()
-                .any(|accepted| accepted.eq_ignore_ascii_case(typ)) =>
-        {
-            Ok(())
-        }
+        Some(Value::String(typ)) if ACCEPTED.iter().any(|accepted| accepted.eq_ignore_ascii_case(typ)) => Ok(()),
         Some(_) => Err(InvalidToken::TokenType),
     }
 }
@@ -110,11 +94,7 @@ mod tests {
     use super::*;
 
     fn token(header: &str, payload: &str) -> String {
-        format!(
-            "{}.{}.AAAA",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(payload)
-        )
+        format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
     }
 
     fn check(text: &str, expected: Result<(), InvalidToken>) {
@@ -122,11 +102,7 @@ mod tests {
     }
 
     fn check_header(header: &str, expected: Result<(), InvalidToken>) {
-        assert_eq!(
-            TokenForm::parse(&token(header, "{}")).map(|_| ()),
-            expected,
-            "{header}"
-        );
+        assert_eq!(TokenForm::parse(&token(header, "{}")).map(|_| ()), expected, "{header}");
     }
 
     #[test]
@@ -140,19 +116,7 @@ mod tests {
         let padded = format!("{header}=.{rest}");
         let whitespace = format!(" {good}");
         let trailing_bits = format!("{}B", &good[..good.len() - 2]);
-        for text in [
-            "",
-            ".",
-            "..",
-            "...",
-            opaque,
-            &json,
-            &five,
-            &padded,
-            &whitespace,
-            &trailing_bits,
-            header,
-        ] {
+        for text in ["", ".", "..", "...", opaque, &json, &five, &padded, &whitespace, &trailing_bits, header] {
             check(text, Err(InvalidToken::Malformed));
         }
     }
@@ -162,24 +126,12 @@ mod tests {
         let frame = token(r#"{"alg":"ES256"}"#, "{}").len() - "AAAA".len();
         let with_length = |length: usize| {
             let signature = "A".repeat(length - frame);
-            format!(
-                "{}{signature}",
-                token(r#"{"alg":"ES256"}"#, "{}")
-                    .strip_suffix("AAAA")
-                    .unwrap()
-            )
+            format!("{}{signature}", token(r#"{"alg":"ES256"}"#, "{}").strip_suffix("AAAA").unwrap())
         };
         // One or the other of the two largest lengths is not a multiple of base64 groups.
-        let largest = if (MAX_TOKEN_BYTES - frame) % 4 == 1 {
-            MAX_TOKEN_BYTES - 1
-        } else {
-            MAX_TOKEN_BYTES
-        };
+        let largest = if (MAX_TOKEN_BYTES - frame) % 4 == 1 { MAX_TOKEN_BYTES - 1 } else { MAX_TOKEN_BYTES };
         check(&with_length(largest), Ok(()));
-        check(
-            &with_length(MAX_TOKEN_BYTES + 1),
-            Err(InvalidToken::TooLarge),
-        );
+        check(&with_length(MAX_TOKEN_BYTES + 1), Err(InvalidToken::TooLarge));
         check(&with_length(20 * 1024), Err(InvalidToken::TooLarge));
     }
 
@@ -188,20 +140,12 @@ mod tests {
         check_header(r#"{"alg":"RS256"}"#, Ok(()));
         check_header(r#"{"alg":"ES256"}"#, Ok(()));
         for algorithm in [
-            "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS384", "PS256",
-            "ES384", "EdDSA", "rs256", "RS256 ", "RSA-OAEP",
+            "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS384", "PS256", "ES384", "EdDSA", "rs256",
+            "RS256 ", "RSA-OAEP",
         ] {
-            check_header(
-                &format!(r#"{{"alg":"{algorithm}"}}"#),
-                Err(InvalidToken::Algorithm),
-            );
+            check_header(&format!(r#"{{"alg":"{algorithm}"}}"#), Err(InvalidToken::Algorithm));
         }
-        for header in [
-            "{}",
-            r#"{"alg":null}"#,
-            r#"{"alg":["RS256"]}"#,
-            r#"{"alg":256}"#,
-        ] {
+        for header in ["{}", r#"{"alg":null}"#, r#"{"alg":["RS256"]}"#, r#"{"alg":256}"#] {
             check_header(header, Err(InvalidToken::Algorithm));
         }
     }
@@ -217,10 +161,7 @@ mod tests {
             r#""cty":"JWT""#,
             r#""cty":"json""#,
         ] {
-            check_header(
-                &format!(r#"{{"alg":"RS256",{parameter}}}"#),
-                Err(InvalidToken::HeaderParameter),
-            );
+            check_header(&format!(r#"{{"alg":"RS256",{parameter}}}"#), Err(InvalidToken::HeaderParameter));
         }
         check_header(r#"{"alg":"RS256","b64":true}"#, Ok(()));
     }
@@ -230,55 +171,25 @@ mod tests {
         for typ in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"] {
             check_header(&format!(r#"{{"alg":"RS256","typ":"{typ}"}}"#), Ok(()));
         }
-        for typ in [
-            r#""oauth-id-jag+jwt""#,
-            r#""JOSE""#,
-            r#""dpop+jwt""#,
-            r#""""#,
-            "null",
-            "1",
-        ] {
-            check_header(
-                &format!(r#"{{"alg":"RS256","typ":{typ}}}"#),
-                Err(InvalidToken::TokenType),
-            );
+        for typ in [r#""oauth-id-jag+jwt""#, r#""JOSE""#, r#""dpop+jwt""#, r#""""#, "null", "1"] {
+            check_header(&format!(r#"{{"alg":"RS256","typ":{typ}}}"#), Err(InvalidToken::TokenType));
         }
     }
 
     #[test]
     fn kid_is_a_string_of_any_content() {
         let parse = |header: &str| TokenForm::parse(&token(header, "{}")).map(|form| form.key_id);
-        for key_id in [
-            "../../etc/passwd",
-            "' OR 1=1 --",
-            "https://169.254.169.254/",
-            "",
-        ] {
-            assert_eq!(
-                parse(&format!(r#"{{"alg":"RS256","kid":"{key_id}"}}"#)),
-                Ok(Some(key_id.to_owned()))
-            );
+        for key_id in ["../../etc/passwd", "' OR 1=1 --", "https://169.254.169.254/", ""] {
+            assert_eq!(parse(&format!(r#"{{"alg":"RS256","kid":"{key_id}"}}"#)), Ok(Some(key_id.to_owned())));
         }
-        assert_eq!(
-            parse(r#"{"alg":"RS256","kid":1}"#),
-            Err(InvalidToken::Malformed)
-        );
-        assert_eq!(
-            parse(r#"{"alg":"RS256","kid":null}"#),
-            Err(InvalidToken::Malformed)
-        );
+        assert_eq!(parse(r#"{"alg":"RS256","kid":1}"#), Err(InvalidToken::Malformed));
+        assert_eq!(parse(r#"{"alg":"RS256","kid":null}"#), Err(InvalidToken::Malformed));
     }
 
     #[test]
     fn member_names_are_unique_in_both_parts() {
-        check(
-            &token(r#"{"alg":"RS256","alg":"RS256"}"#, "{}"),
-            Err(InvalidToken::DuplicateMember),
-        );
-        check(
-            &token(r#"{"alg":"RS256"}"#, r#"{"sub":"a","sub":"b"}"#),
-            Err(InvalidToken::DuplicateMember),
-        );
+        check(&token(r#"{"alg":"RS256","alg":"RS256"}"#, "{}"), Err(InvalidToken::DuplicateMember));
+        check(&token(r#"{"alg":"RS256"}"#, r#"{"sub":"a","sub":"b"}"#), Err(InvalidToken::DuplicateMember));
     }
 
     #[test]

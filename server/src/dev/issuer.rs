@@ -43,8 +43,7 @@ pub enum DevIssuerError {
 impl DevIssuer {
     /// Makes a key.
     pub fn new() -> Result<Self, DevIssuerError> {
-        let key_pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .map_err(DevIssuerError::KeyPair)?;
+        let key_pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(DevIssuerError::KeyPair)?;
         let pkcs8 = key_pair.to_pkcs8v1().map_err(DevIssuerError::KeyPair)?;
         // An uncompressed point: one byte 4, then both coordinates.
         let (x, y) = key_pair.public_key().as_ref()[1..].split_at(32);
@@ -52,12 +51,8 @@ impl DevIssuer {
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY_ID,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         }]});
-        let key_set =
-            KeySet::parse(document.to_string().as_bytes()).map_err(DevIssuerError::KeySet)?;
-        Ok(Self {
-            signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()),
-            key_set,
-        })
+        let key_set = KeySet::parse(document.to_string().as_bytes()).map_err(DevIssuerError::KeySet)?;
+        Ok(Self { signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()), key_set })
     }
 
     /// What the authenticator needs to accept its tokens for `resource`.
@@ -113,28 +108,14 @@ mod tests {
     const RESOURCE: &str = "http://127.0.0.1:8080/mcp";
     const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-    async fn caller(
-        issuer: &DevIssuer,
-        token: &SecretString,
-        now: Timestamp,
-    ) -> Result<String, Refusal> {
-        let deps = AuthDeps {
-            addresses: AddressPolicy::default(),
-            clock: Arc::new(At(now)),
-        };
+    async fn caller(issuer: &DevIssuer, token: &SecretString, now: Timestamp) -> Result<String, Refusal> {
+        let deps = AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)) };
         let authenticator = Authenticator::new(vec![issuer.settings(RESOURCE)], deps).unwrap();
         assert!(authenticator.ready(), "nothing has to be fetched");
         let mut headers = HeaderMap::new();
-        headers.insert(
-            AUTHORIZATION,
-            format!("Bearer {}", token.expose_secret()).parse().unwrap(),
-        );
+        headers.insert(AUTHORIZATION, format!("Bearer {}", token.expose_secret()).parse().unwrap());
         let principal = authenticator.authenticate(&headers).await?;
-        Ok(format!(
-            "{} {:?}",
-            principal.subject(),
-            principal.scopes().iter().collect::<Vec<_>>()
-        ))
+        Ok(format!("{} {:?}", principal.subject(), principal.scopes().iter().collect::<Vec<_>>()))
     }
 
     #[tokio::test]
@@ -144,19 +125,13 @@ mod tests {
         let expected = r#"developer ["tools:echo", "tools:ping"]"#;
         assert_eq!(caller(&issuer, &token, START).await.unwrap(), expected);
         let end = START + TOKEN_LIFETIME + Duration::from_secs(30);
-        assert_eq!(
-            caller(&issuer, &token, end).await,
-            Err(InvalidToken::Expired.into())
-        );
+        assert_eq!(caller(&issuer, &token, end).await, Err(InvalidToken::Expired.into()));
     }
 
     #[tokio::test]
     async fn a_token_of_another_start_is_worth_nothing() {
         let (first, second) = (DevIssuer::new().unwrap(), DevIssuer::new().unwrap());
         let token = first.token(RESOURCE, START).unwrap();
-        assert_eq!(
-            caller(&second, &token, START).await,
-            Err(InvalidToken::Signature.into())
-        );
+        assert_eq!(caller(&second, &token, START).await, Err(InvalidToken::Signature.into()));
     }
 }

@@ -197,10 +197,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_loopback() {
-        check(
-            &["127.0.0.1", "127.255.255.255", "::1"],
-            AddressClass::Loopback,
-        );
+        check(&["127.0.0.1", "127.255.255.255", "::1"], AddressClass::Loopback);
     }
 
     #[test]
@@ -261,10 +258,7 @@ mod tests {
 
     #[test]
     fn each_permission_opens_its_own_class_and_no_other() {
-        let policy = |allow_loopback, allow_private| AddressPolicy {
-            allow_loopback,
-            allow_private,
-        };
+        let policy = |allow_loopback, allow_private| AddressPolicy { allow_loopback, allow_private };
         let rows = [
             ("1.1.1.1", [true, true, true, true]),
             ("127.0.0.1", [false, true, false, true]),
@@ -273,17 +267,8 @@ mod tests {
         ];
         for (address, expected) in rows {
             let ip = address.parse().unwrap();
-            let policies = [
-                policy(false, false),
-                policy(true, false),
-                policy(false, true),
-                policy(true, true),
-            ];
-            assert_eq!(
-                policies.map(|policy| policy.permits(ip)),
-                expected,
-                "{address}"
-            );
+            let policies = [policy(false, false), policy(true, false), policy(false, true), policy(true, true)];
+            assert_eq!(policies.map(|policy| policy.permits(ip)), expected, "{address}");
         }
     }
 }

@@ -22,10 +22,7 @@ pub enum BodyError {
 /// The whole body of `response`, of at most `max_bytes`. Never holds more than that and one chunk.
 pub async fn read_bounded(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, BodyError> {
     let too_large = BodyError::TooLarge { max_bytes };
-    if response
-        .content_length()
-        .is_some_and(|length| length > max_bytes as u64)
-    {
+    if response.content_length().is_some_and(|length| length > max_bytes as u64) {
         return Err(too_large);
     }
     let mut body = Vec::new();

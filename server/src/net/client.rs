@@ -41,19 +41,12 @@ impl Schemes {
 
 /// A client that connects only where `policy` permits. `ca_pem`, when given, is trusted instead of the
 /// system's certificates.
-pub fn client(
-    policy: AddressPolicy,
-    schemes: Schemes,
-    ca_pem: Option<&[u8]>,
-) -> Result<Client, ClientError> {
+pub fn client(policy: AddressPolicy, schemes: Schemes, ca_pem: Option<&[u8]>) -> Result<Client, ClientError> {
     client_with_timeout(policy, schemes, ca_pem, TIMEOUT)
 }
 
 /// As [`client`], with a deadline of its own.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that builds a client, with its guards"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that builds a client, with its guards")]
 pub fn client_with_timeout(
     policy: AddressPolicy,
     schemes: Schemes,
@@ -79,14 +72,9 @@ pub fn client_with_timeout(
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
-    let certificates = Certificate::from_pem_bundle(pem)
-        .map_err(|problem| ClientError::CaBundle(Some(problem)))?;
+    let certificates = Certificate::from_pem_bundle(pem).map_err(|problem| ClientError::CaBundle(Some(problem)))?;
     // An empty list would trust nobody and look like a broken network.
-    if certificates.is_empty() {
-        Err(ClientError::CaBundle(None))
-    } else {
-        Ok(certificates)
-    }
+    if certificates.is_empty() { Err(ClientError::CaBundle(None)) } else { Ok(certificates) }
 }
 
 /// `main` installs the provider first; a library user or a test that did not would meet a panic inside
@@ -106,10 +94,7 @@ mod tests {
     fn a_ca_bundle_without_a_certificate_is_refused() {
         for pem in [&b""[..], b"not a certificate"] {
             let result = client(AddressPolicy::default(), Schemes::Https, Some(pem));
-            assert!(
-                matches!(result, Err(ClientError::CaBundle(_))),
-                "{result:?}"
-            );
+            assert!(matches!(result, Err(ClientError::CaBundle(_))), "{result:?}");
         }
     }
 
@@ -117,11 +102,7 @@ mod tests {
     async fn a_name_that_resolves_to_loopback_is_not_connected_to() {
         let client = client(AddressPolicy::default(), Schemes::HttpAndHttps, None).unwrap();
         let error = client.get("http://localhost:9/").send().await.unwrap_err();
-        let mut chain =
-            std::iter::successors(std::error::Error::source(&error), |error| error.source());
-        assert!(
-            chain.any(<dyn std::error::Error>::is::<super::super::AddressRefused>),
-            "{error:?}"
-        );
+        let mut chain = std::iter::successors(std::error::Error::source(&error), |error| error.source());
+        assert!(chain.any(<dyn std::error::Error>::is::<super::super::AddressRefused>), "{error:?}");
     }
 }

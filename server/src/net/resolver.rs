@@ -37,14 +37,8 @@ fn permitted(
     policy: AddressPolicy,
     found: impl Iterator<Item = SocketAddr>,
 ) -> Result<Vec<SocketAddr>, AddressRefused> {
-    let addresses: Vec<_> = found
-        .filter(|address| policy.permits(address.ip()))
-        .collect();
-    if addresses.is_empty() {
-        Err(AddressRefused)
-    } else {
-        Ok(addresses)
-    }
+    let addresses: Vec<_> = found.filter(|address| policy.permits(address.ip())).collect();
+    if addresses.is_empty() { Err(AddressRefused) } else { Ok(addresses) }
 }
 
 #[cfg(test)]
@@ -53,12 +47,7 @@ mod tests {
 
     #[test]
     fn only_permitted_addresses_of_a_name_are_left_in_their_order() {
-        let found = [
-            "10.0.0.1:0",
-            "1.1.1.1:0",
-            "169.254.169.254:0",
-            "[2600::1]:0",
-        ];
+        let found = ["10.0.0.1:0", "1.1.1.1:0", "169.254.169.254:0", "[2600::1]:0"];
         let found = found.map(|address| address.parse().unwrap());
         let kept = permitted(AddressPolicy::default(), found.into_iter()).unwrap();
         assert_eq!(kept, [found[1], found[3]]);
@@ -67,9 +56,6 @@ mod tests {
     #[test]
     fn a_name_with_only_refused_addresses_is_an_error() {
         let found = ["127.0.0.1:0".parse().unwrap()];
-        assert_eq!(
-            permitted(AddressPolicy::default(), found.into_iter()),
-            Err(AddressRefused)
-        );
+        assert_eq!(permitted(AddressPolicy::default(), found.into_iter()), Err(AddressRefused));
     }
 }

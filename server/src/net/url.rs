@@ -64,11 +64,7 @@ mod tests {
     fn a_url_with_a_name_or_a_public_address_is_permitted() {
         check("https://login.example.com/keys?x=1", Schemes::Https, Ok(()));
         check("https://1.1.1.1:8443/", Schemes::Https, Ok(()));
-        check(
-            "http://collector.example.com",
-            Schemes::HttpAndHttps,
-            Ok(()),
-        );
+        check("http://collector.example.com", Schemes::HttpAndHttps, Ok(()));
     }
 
     #[test]
@@ -86,36 +82,16 @@ mod tests {
             "https://１２７.0.0.1/",
         ];
         for spelling in spellings {
-            check(
-                spelling,
-                Schemes::Https,
-                Err(UrlError::Address(AddressRefused)),
-            );
+            check(spelling, Schemes::Https, Err(UrlError::Address(AddressRefused)));
         }
     }
 
     #[test]
     fn other_schemes_credentials_and_fragments_are_refused() {
-        check(
-            "http://login.example.com",
-            Schemes::Https,
-            Err(UrlError::Scheme),
-        );
-        check(
-            "file:///etc/passwd",
-            Schemes::HttpAndHttps,
-            Err(UrlError::Scheme),
-        );
-        check(
-            "https://me@login.example.com",
-            Schemes::Https,
-            Err(UrlError::Credentials),
-        );
-        check(
-            "https://login.example.com/#x",
-            Schemes::Https,
-            Err(UrlError::Fragment),
-        );
+        check("http://login.example.com", Schemes::Https, Err(UrlError::Scheme));
+        check("file:///etc/passwd", Schemes::HttpAndHttps, Err(UrlError::Scheme));
+        check("https://me@login.example.com", Schemes::Https, Err(UrlError::Credentials));
+        check("https://login.example.com/#x", Schemes::Https, Err(UrlError::Fragment));
         check("/keys", Schemes::Https, Err(UrlError::Malformed));
         check("P2abc", Schemes::Https, Err(UrlError::Malformed));
     }

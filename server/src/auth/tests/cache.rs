@@ -18,10 +18,7 @@ async fn a_decision_is_lent_until_the_leeway_ends_and_not_one_second_longer() {
     assert!(ask(&authenticator, &token).await.is_ok());
     assert_eq!(authenticator.decisions.len(), 1);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(
-        ask(&authenticator, &token).await,
-        invalid(InvalidToken::Expired)
-    );
+    assert_eq!(ask(&authenticator, &token).await, invalid(InvalidToken::Expired));
     assert_eq!(authenticator.decisions.len(), 0);
 }
 
@@ -32,10 +29,7 @@ async fn a_clock_that_is_set_back_voids_decisions_about_tokens_of_the_future() {
     let token = token_with(&json!({}));
     assert!(ask(&authenticator, &token).await.is_ok());
     clock.set_time_of_day(NOW - 60 - 31);
-    assert_eq!(
-        ask(&authenticator, &token).await,
-        invalid(InvalidToken::NotYetValid)
-    );
+    assert_eq!(ask(&authenticator, &token).await, invalid(InvalidToken::NotYetValid));
 }
 
 #[tokio::test]
@@ -47,10 +41,7 @@ async fn another_token_with_the_same_signature_is_another_token() {
     let (_, signature) = token.rsplit_once('.').unwrap();
     let other = token_with(&json!({ "sub": "root" }));
     let (message, _) = other.rsplit_once('.').unwrap();
-    assert_eq!(
-        ask(&authenticator, &format!("{message}.{signature}")).await,
-        invalid(InvalidToken::Signature)
-    );
+    assert_eq!(ask(&authenticator, &format!("{message}.{signature}")).await, invalid(InvalidToken::Signature));
 }
 
 /// A claim about time: mostly an instant around the start, sometimes nonsense.

@@ -17,10 +17,7 @@ async fn a_thousand_forged_tokens_in_a_second_leave_room_for_a_new_valid_one() {
     let forged = token(Signer::Ec(&OTHER_EC, "ec"), &json!({}), &json!({}));
     for second in 0..3 {
         for _ in 0..1000 {
-            assert_eq!(
-                ask(&authenticator, &forged).await,
-                invalid(InvalidToken::Signature)
-            );
+            assert_eq!(ask(&authenticator, &forged).await, invalid(InvalidToken::Signature));
         }
         let new = token_with(&json!({ "jti": second }));
         assert!(ask(&authenticator, &new).await.is_ok());
@@ -37,31 +34,14 @@ async fn a_wider_flood_is_cut_off_while_known_callers_and_other_issuers_are_serv
     let forged = token(Signer::Ec(&OTHER_EC, "ec"), &json!({}), &json!({}));
     let mut refused = 0;
     for _ in 0..2500 {
-        refused +=
-            usize::from(ask(&authenticator, &forged).await != invalid(InvalidToken::Signature));
+        refused += usize::from(ask(&authenticator, &forged).await != invalid(InvalidToken::Signature));
     }
-    assert_eq!(
-        refused, 400,
-        "100 failures are free, then 2,000 checks a second"
-    );
-    let cut_off = Err(Refusal::TooManyFailures {
-        retry_after: Duration::from_secs(1),
-    });
-    assert_eq!(
-        ask(&authenticator, &token_with(&json!({ "jti": "new" }))).await,
-        cut_off
-    );
+    assert_eq!(refused, 400, "100 failures are free, then 2,000 checks a second");
+    let cut_off = Err(Refusal::TooManyFailures { retry_after: Duration::from_secs(1) });
+    assert_eq!(ask(&authenticator, &token_with(&json!({ "jti": "new" }))).await, cut_off);
     assert!(ask(&authenticator, &known).await.is_ok());
-    let other = token(
-        Signer::Ec(&OTHER_EC, "ec"),
-        &json!({}),
-        &json!({ "iss": OTHER_ISSUER }),
-    );
+    let other = token(Signer::Ec(&OTHER_EC, "ec"), &json!({}), &json!({ "iss": OTHER_ISSUER }));
     assert!(ask(&authenticator, &other).await.is_ok());
     clock.advance(Duration::from_secs(1));
-    assert!(
-        ask(&authenticator, &token_with(&json!({ "jti": "new" })))
-            .await
-            .is_ok()
-    );
+    assert!(ask(&authenticator, &token_with(&json!({ "jti": "new" }))).await.is_ok());
 }

@@ -37,9 +37,7 @@ impl Reply {
 
     pub(super) fn with(status: &str, headers: &str, body: &str) -> Self {
         let length = body.len();
-        let text = format!(
-            "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
+        let text = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
         Self::Raw(text.into_bytes())
     }
 }
@@ -64,9 +62,7 @@ pub(super) struct IssuerServer {
 impl IssuerServer {
     pub(super) async fn start() -> Self {
         let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
-            certified.signing_key.serialize_der(),
-        ));
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -79,20 +75,12 @@ impl IssuerServer {
         let shared = Arc::new(Shared::default());
         let acceptor = TlsAcceptor::from(Arc::new(config));
         TaskTracker::new().spawn(accept(listener, acceptor, Arc::clone(&shared)));
-        Self {
-            url,
-            ca_pem: certified.cert.pem().into_bytes(),
-            shared,
-        }
+        Self { url, ca_pem: certified.cert.pem().into_bytes(), shared }
     }
 
     /// From now on `path` is answered like this; other paths 404.
     pub(super) fn reply(&self, path: &str, reply: Reply) {
-        self.shared
-            .replies
-            .lock()
-            .unwrap()
-            .insert(path.to_owned(), reply);
+        self.shared.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
     /// Publishes a good discovery document and these keys.
@@ -102,10 +90,7 @@ impl IssuerServer {
     }
 
     pub(super) fn discovery(&self, document: &Value) {
-        self.reply(
-            "/.well-known/openid-configuration",
-            Reply::json(&document.to_string()),
-        );
+        self.reply("/.well-known/openid-configuration", Reply::json(&document.to_string()));
     }
 
     pub(super) fn jwks_uri(&self) -> String {
@@ -160,8 +145,7 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), shared: &Sha
 }
 
 async fn endless(stream: &mut (impl AsyncWrite + Unpin), shared: &Shared) {
-    let head =
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let _ = stream.write_all(head.as_bytes()).await;
     let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));
     while stream.write_all(chunk.as_bytes()).await.is_ok() {

@@ -17,10 +17,7 @@ use crate::{
     net::AddressPolicy,
 };
 
-pub(super) const LOOPBACK: AddressPolicy = AddressPolicy {
-    allow_loopback: true,
-    allow_private: false,
-};
+pub(super) const LOOPBACK: AddressPolicy = AddressPolicy { allow_loopback: true, allow_private: false };
 
 pub(super) fn settings(server: &IssuerServer, jwks_uri: Option<String>) -> IssuerSettings {
     let ca_pem = Some(server.ca_pem.clone());
@@ -28,11 +25,7 @@ pub(super) fn settings(server: &IssuerServer, jwks_uri: Option<String>) -> Issue
         Some(uri) => KeySource::JwksUri { uri, ca_pem },
         None => KeySource::Discovery { ca_pem },
     };
-    IssuerSettings {
-        issuer: server.url.clone(),
-        audiences: vec![AUDIENCE.to_owned()],
-        keys,
-    }
+    IssuerSettings { issuer: server.url.clone(), audiences: vec![AUDIENCE.to_owned()], keys }
 }
 
 fn good_keys() -> [Value; 2] {
@@ -44,10 +37,7 @@ fn discovering(server: &IssuerServer, clock: &Arc<FakeClock>) -> Authenticator {
 }
 
 fn last_error(authenticator: &Authenticator) -> String {
-    authenticator.reports()[0]
-        .last_error
-        .clone()
-        .unwrap_or_default()
+    authenticator.reports()[0].last_error.clone().unwrap_or_default()
 }
 
 /// An issuer that was good once answers its keys like this: the cause is named, and its tokens still work.
@@ -61,10 +51,7 @@ async fn check_keys(reply: Reply, expected: Expect) -> IssuerServer {
     authenticator.refresh(0).await;
     expected.assert_eq(&last_error(&authenticator));
     let token = token(Signer::ec(), &json!({}), &json!({ "iss": server.url }));
-    assert!(
-        ask(&authenticator, &token).await.is_ok(),
-        "the last good set is kept"
-    );
+    assert!(ask(&authenticator, &token).await.is_ok(), "the last good set is kept");
     assert_eq!(authenticator.reports()[0].state, KeySetState::Stale);
     server
 }
@@ -83,10 +70,7 @@ async fn check_discovery(document: impl FnOnce(&IssuerServer) -> Value, expected
 
 #[tokio::test]
 async fn fifty_mebibytes_are_refused_by_their_announcement() {
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        50 << 20
-    );
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", 50 << 20);
     check_keys(
         Reply::Raw(head.into_bytes()),
         expect!["the key set cannot be used: the answer had more than 262144 bytes"],
@@ -96,11 +80,8 @@ async fn fifty_mebibytes_are_refused_by_their_announcement() {
 
 #[tokio::test]
 async fn a_body_without_end_is_left_at_the_bound() {
-    let server = check_keys(
-        Reply::Endless,
-        expect!["the key set cannot be used: the answer had more than 262144 bytes"],
-    )
-    .await;
+    let server =
+        check_keys(Reply::Endless, expect!["the key set cannot be used: the answer had more than 262144 bytes"]).await;
     // What the sockets' buffers hold was sent, but never read into a body.
     assert!(server.taken() < 16 << 20, "{}", server.taken());
 }
@@ -109,20 +90,12 @@ async fn a_body_without_end_is_left_at_the_bound() {
 async fn ten_thousand_keys_are_refused() {
     let keys = vec![json!({ "kty": "RSA" }); 10_000];
     let reply = Reply::json(&document(&keys));
-    check_keys(
-        reply,
-        expect!["the key set cannot be used: it has more than 64 keys"],
-    )
-    .await;
+    check_keys(reply, expect!["the key set cannot be used: it has more than 64 keys"]).await;
 }
 
 #[tokio::test]
 async fn a_redirect_to_a_metadata_address_is_not_followed() {
-    let reply = Reply::with(
-        "302 Found",
-        "location: http://169.254.169.254/latest/meta-data\r\n",
-        "",
-    );
+    let reply = Reply::with("302 Found", "location: http://169.254.169.254/latest/meta-data\r\n", "");
     check_keys(
         reply,
         expect!["the key set cannot be used: the answer was a redirect, which is not followed; name the final URL"],
@@ -132,25 +105,13 @@ async fn a_redirect_to_a_metadata_address_is_not_followed() {
 
 #[tokio::test]
 async fn a_page_for_people_is_no_key_set() {
-    let reply = Reply::with(
-        "200 OK",
-        "content-type: text/html\r\n",
-        &document(&good_keys()),
-    );
-    check_keys(
-        reply,
-        expect!["the key set cannot be used: the answer was not declared as JSON"],
-    )
-    .await;
+    let reply = Reply::with("200 OK", "content-type: text/html\r\n", &document(&good_keys()));
+    check_keys(reply, expect!["the key set cannot be used: the answer was not declared as JSON"]).await;
 }
 
 #[tokio::test]
 async fn invalid_json_is_no_key_set() {
-    check_keys(
-        Reply::json("{\"keys\":["),
-        expect!["the key set cannot be used: it is not a JSON Web Key Set"],
-    )
-    .await;
+    check_keys(Reply::json("{\"keys\":["), expect!["the key set cannot be used: it is not a JSON Web Key Set"]).await;
 }
 
 #[tokio::test]
@@ -159,38 +120,22 @@ async fn a_set_with_a_private_key_is_refused_whole() {
     keys[1]["d"] = json!("AAAA");
     check_keys(
         Reply::json(&document(&keys)),
-        expect![
-            "the key set cannot be used: it holds a private key; every key in it must be revoked"
-        ],
+        expect!["the key set cannot be used: it holds a private key; every key in it must be revoked"],
     )
     .await;
 }
 
 #[tokio::test]
 async fn an_error_status_is_named() {
-    let reply = Reply::with(
-        "503 Service Unavailable",
-        "content-type: application/json\r\n",
-        "{}",
-    );
-    check_keys(
-        reply,
-        expect!["the key set cannot be used: the answer had status 503"],
-    )
-    .await;
+    let reply = Reply::with("503 Service Unavailable", "content-type: application/json\r\n", "{}");
+    check_keys(reply, expect!["the key set cannot be used: the answer had status 503"]).await;
 }
 
 #[tokio::test]
 async fn a_broken_answer_is_an_interruption() {
-    let reply = Reply::Raw(
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
-            .to_vec(),
-    );
-    check_keys(
-        reply,
-        expect!["the key set cannot be used: the connection broke"],
-    )
-    .await;
+    let reply =
+        Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{".to_vec());
+    check_keys(reply, expect!["the key set cannot be used: the connection broke"]).await;
 }
 
 #[tokio::test]
@@ -228,9 +173,7 @@ async fn keys_on_a_metadata_address_are_not_fetched() {
 async fn a_document_without_keys_is_malformed() {
     check_discovery(
         |server| json!({ "issuer": server.url }),
-        expect![
-            "the discovery document cannot be used: the answer was not the expected JSON document"
-        ],
+        expect!["the discovery document cannot be used: the answer was not the expected JSON document"],
     )
     .await;
 }
@@ -239,11 +182,7 @@ async fn a_document_without_keys_is_malformed() {
 async fn an_address_that_is_not_permitted_is_not_connected_to() {
     let server = IssuerServer::start().await;
     server.publish(&good_keys());
-    for jwks_uri in [
-        None,
-        Some(server.jwks_uri()),
-        Some(server.jwks_uri().replace("127.0.0.1", "localhost")),
-    ] {
+    for jwks_uri in [None, Some(server.jwks_uri()), Some(server.jwks_uri().replace("127.0.0.1", "localhost"))] {
         let settings = settings(&server, jwks_uri);
         let authenticator = build(vec![settings], &FakeClock::new(), AddressPolicy::default());
         authenticator.refresh(0).await;
@@ -257,9 +196,7 @@ async fn a_certificate_of_a_stranger_is_not_trusted() {
     let (server, stranger) = (IssuerServer::start().await, IssuerServer::start().await);
     server.publish(&good_keys());
     let mut settings = settings(&server, None);
-    settings.keys = KeySource::Discovery {
-        ca_pem: Some(stranger.ca_pem),
-    };
+    settings.keys = KeySource::Discovery { ca_pem: Some(stranger.ca_pem) };
     let authenticator = build(vec![settings], &FakeClock::new(), LOOPBACK);
     authenticator.refresh(0).await;
     expect!["the discovery document cannot be used: its certificate is not trusted; name the CA in `caConfigMapRef`"]
@@ -292,30 +229,17 @@ async fn a_slow_issuer_is_given_up() {
         Duration::from_millis(300),
     );
     let error = fetcher.unwrap().fetch().await.unwrap_err();
-    assert_eq!(
-        error,
-        FetchError {
-            step: FetchStep::KeySet,
-            cause: FetchCause::Timeout
-        }
-    );
+    assert_eq!(error, FetchError { step: FetchStep::KeySet, cause: FetchCause::Timeout });
 }
 
 #[tokio::test]
 async fn a_key_set_is_found_without_discovery_where_its_url_is_configured() {
     let server = IssuerServer::start().await;
     server.reply("/keys", Reply::json(&document(&good_keys())));
-    let authenticator = build(
-        vec![settings(&server, Some(server.jwks_uri()))],
-        &FakeClock::new(),
-        LOOPBACK,
-    );
+    let authenticator = build(vec![settings(&server, Some(server.jwks_uri()))], &FakeClock::new(), LOOPBACK);
     authenticator.refresh(0).await;
     let report = &authenticator.reports()[0];
-    assert_eq!(
-        (report.state, report.key_ids.join(" ").as_str()),
-        (KeySetState::Ready, "ec rsa")
-    );
+    assert_eq!((report.state, report.key_ids.join(" ").as_str()), (KeySetState::Ready, "ec rsa"));
     assert_eq!(server.requests(), 1);
 }
 
@@ -330,13 +254,7 @@ async fn a_set_without_a_usable_key_withdraws_the_keys_before_it() {
     server.reply("/keys", Reply::json(r#"{"keys":[]}"#));
     authenticator.refresh(0).await;
     let answer = ask(&authenticator, &token).await;
-    assert!(
-        matches!(answer, Err(Refusal::KeysUnavailable { .. })),
-        "{answer:?}"
-    );
-    assert!(
-        authenticator.ready(),
-        "losing the issuer later does not make a pod unready"
-    );
+    assert!(matches!(answer, Err(Refusal::KeysUnavailable { .. })), "{answer:?}");
+    assert!(authenticator.ready(), "losing the issuer later does not make a pod unready");
     assert_eq!(authenticator.reports()[0].state, KeySetState::Pending);
 }

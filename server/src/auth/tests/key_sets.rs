@@ -30,31 +30,19 @@ fn number(bytes: &[u8]) -> String {
 }
 
 fn weak() -> SkippedKeys {
-    SkippedKeys {
-        weak: 1,
-        ..SkippedKeys::default()
-    }
+    SkippedKeys { weak: 1, ..SkippedKeys::default() }
 }
 
 fn unsupported() -> SkippedKeys {
-    SkippedKeys {
-        unsupported: 1,
-        ..SkippedKeys::default()
-    }
+    SkippedKeys { unsupported: 1, ..SkippedKeys::default() }
 }
 
 fn other_use() -> SkippedKeys {
-    SkippedKeys {
-        other_use: 1,
-        ..SkippedKeys::default()
-    }
+    SkippedKeys { other_use: 1, ..SkippedKeys::default() }
 }
 
 fn malformed() -> SkippedKeys {
-    SkippedKeys {
-        malformed: 1,
-        ..SkippedKeys::default()
-    }
+    SkippedKeys { malformed: 1, ..SkippedKeys::default() }
 }
 
 #[test]
@@ -72,10 +60,7 @@ fn weak_rsa_keys_are_left_out() {
         check(rsa(json!({ "e": number(exponent) })), weak());
     }
     check(rsa(json!({ "e": number(&[3]) })), SkippedKeys::default());
-    check(
-        rsa(json!({ "n": number(&vec![0xff; 1025]) })),
-        unsupported(),
-    );
+    check(rsa(json!({ "n": number(&vec![0xff; 1025]) })), unsupported());
     check(rsa(json!({ "e": number(&[0xff; 8]) })), unsupported());
     check(rsa(json!({ "e": number(&[0xff; 9]) })), unsupported());
 }
@@ -83,45 +68,24 @@ fn weak_rsa_keys_are_left_out() {
 #[test]
 fn keys_of_unknown_kinds_are_left_out() {
     let ec = |change: Value| with(ec_jwk(&EC, "x"), &change);
-    check(
-        json!({ "kty": "AKP", "alg": "ML-DSA-65", "pub": "AAAA" }),
-        unsupported(),
-    );
-    check(
-        json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }),
-        unsupported(),
-    );
+    check(json!({ "kty": "AKP", "alg": "ML-DSA-65", "pub": "AAAA" }), unsupported());
+    check(json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }), unsupported());
     check(ec(json!({ "crv": "P-384" })), unsupported());
     check(ec(json!({ "crv": "secp256k1" })), unsupported());
     check(ec(json!({ "alg": "ES384" })), unsupported());
-    check(
-        with(rsa_jwk(&RSA, "x"), &json!({ "alg": "RS512" })),
-        unsupported(),
-    );
-    check(
-        with(rsa_jwk(&RSA, "x"), &json!({ "alg": "HS256" })),
-        unsupported(),
-    );
+    check(with(rsa_jwk(&RSA, "x"), &json!({ "alg": "RS512" })), unsupported());
+    check(with(rsa_jwk(&RSA, "x"), &json!({ "alg": "HS256" })), unsupported());
 }
 
 #[test]
 fn keys_for_another_use_are_left_out() {
     let rsa = |change: Value| with(rsa_jwk(&RSA, "x"), &change);
     check(rsa(json!({ "use": "enc" })), other_use());
-    check(
-        rsa(json!({ "use": "-", "alg": "RSA-OAEP-256" })),
-        other_use(),
-    );
+    check(rsa(json!({ "use": "-", "alg": "RSA-OAEP-256" })), other_use());
     check(rsa(json!({ "key_ops": ["sign"] })), other_use());
     check(rsa(json!({ "key_ops": "verify" })), other_use());
-    check(
-        rsa(json!({ "use": "-", "alg": "-", "key_ops": ["verify"] })),
-        SkippedKeys::default(),
-    );
-    check(
-        rsa(json!({ "use": "-", "alg": "-" })),
-        SkippedKeys::default(),
-    );
+    check(rsa(json!({ "use": "-", "alg": "-", "key_ops": ["verify"] })), SkippedKeys::default());
+    check(rsa(json!({ "use": "-", "alg": "-" })), SkippedKeys::default());
 }
 
 #[test]
@@ -135,10 +99,7 @@ fn broken_keys_are_left_out() {
     check(ec(json!({ "x": "AAAA" })), malformed());
     check(ec(json!({ "x": "not base64!" })), malformed());
     // Not on the curve.
-    check(
-        ec(json!({ "x": number(&[1; 32]), "y": number(&[1; 32]) })),
-        malformed(),
-    );
+    check(ec(json!({ "x": number(&[1; 32]), "y": number(&[1; 32]) })), malformed());
     check(with(rsa_jwk(&RSA, "x"), &json!({ "n": "-" })), malformed());
 }
 
@@ -147,27 +108,16 @@ fn a_private_or_symmetric_key_condemns_the_set() {
     let good = ec_jwk(&EC, "good");
     for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
         let leaked = with(rsa_jwk(&RSA, "x"), &json!({ member: "AAAA" }));
-        assert_eq!(
-            parse(&[good.clone(), leaked]).unwrap_err(),
-            KeySetError::PrivateKey,
-            "{member}"
-        );
+        assert_eq!(parse(&[good.clone(), leaked]).unwrap_err(), KeySetError::PrivateKey, "{member}");
     }
     // Also in a key that would be left out anyway.
     let symmetric = json!({ "kty": "oct", "k": "AAAA" });
-    assert_eq!(
-        parse(&[good, symmetric]).unwrap_err(),
-        KeySetError::PrivateKey
-    );
+    assert_eq!(parse(&[good, symmetric]).unwrap_err(), KeySetError::PrivateKey);
 }
 
 #[test]
 fn a_set_is_bounded() {
-    let keys = |count: usize| {
-        (0..count)
-            .map(|number| ec_jwk(&EC, &number.to_string()))
-            .collect::<Vec<_>>()
-    };
+    let keys = |count: usize| (0..count).map(|number| ec_jwk(&EC, &number.to_string())).collect::<Vec<_>>();
     assert_eq!(parse(&keys(64)).unwrap().usable(), 64);
     assert_eq!(parse(&keys(65)).unwrap_err(), KeySetError::TooManyKeys);
     let mut document = document(&keys(1)).into_bytes();
@@ -179,26 +129,11 @@ fn a_set_is_bounded() {
 
 #[test]
 fn what_is_no_set_is_malformed_and_a_set_without_a_usable_key_is_not() {
-    for document in [
-        "",
-        "{}",
-        "[]",
-        r#"{"keys":{}}"#,
-        r#"{"keys":[1]}"#,
-        r#"{"keys":null}"#,
-        "<html>",
-    ] {
-        assert_eq!(
-            KeySet::parse(document.as_bytes()).unwrap_err(),
-            KeySetError::Malformed,
-            "{document}"
-        );
+    for document in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":[1]}"#, r#"{"keys":null}"#, "<html>"] {
+        assert_eq!(KeySet::parse(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }
     assert_eq!(parse(&[]).unwrap_err(), KeySetError::NoUsableKey);
-    assert_eq!(
-        parse(&[json!({ "kty": "AKP" })]).unwrap_err(),
-        KeySetError::NoUsableKey
-    );
+    assert_eq!(parse(&[json!({ "kty": "AKP" })]).unwrap_err(), KeySetError::NoUsableKey);
 }
 
 #[test]
@@ -207,39 +142,22 @@ fn a_kid_is_required_as_soon_as_the_set_lists_a_second_key_of_any_kind() {
     let one = parse(&[ec_jwk(&EC, "ec")]).unwrap();
     assert_eq!(one.candidates(None, es256).map(|keys| keys.len()), Ok(1));
     let two = parse(&[ec_jwk(&EC, "ec"), json!({ "kty": "AKP" })]).unwrap();
-    assert_eq!(
-        two.candidates(None, es256).map(|keys| keys.len()),
-        Err(InvalidToken::UnknownKey)
-    );
-    assert_ne!(
-        one.identity(),
-        two.identity(),
-        "remembered decisions know the difference"
-    );
+    assert_eq!(two.candidates(None, es256).map(|keys| keys.len()), Err(InvalidToken::UnknownKey));
+    assert_ne!(one.identity(), two.identity(), "remembered decisions know the difference");
 }
 
 #[test]
 fn of_keys_with_one_id_those_that_fit_are_tried_and_at_most_four() {
-    let mut keys = vec![
-        rsa_jwk(&RSA, "same"),
-        ec_jwk(&EC, "same"),
-        ec_jwk(&OTHER_EC, "same"),
-    ];
+    let mut keys = vec![rsa_jwk(&RSA, "same"), ec_jwk(&EC, "same"), ec_jwk(&OTHER_EC, "same")];
     let fitting = |keys: &[Value], algorithm| {
-        parse(keys)
-            .unwrap()
-            .candidates(Some("same"), algorithm)
-            .map(|candidates| candidates.len())
+        parse(keys).unwrap().candidates(Some("same"), algorithm).map(|candidates| candidates.len())
     };
     assert_eq!(fitting(&keys, KeyAlgorithm::Rs256), Ok(1));
     assert_eq!(fitting(&keys, KeyAlgorithm::Es256), Ok(2));
     keys.extend(std::iter::repeat_n(ec_jwk(&EC, "same"), 10));
     assert_eq!(fitting(&keys, KeyAlgorithm::Es256), Ok(4));
     assert_eq!(
-        fitting(
-            &[ec_jwk(&EC, "Same"), ec_jwk(&EC, "same ")],
-            KeyAlgorithm::Es256
-        ),
+        fitting(&[ec_jwk(&EC, "Same"), ec_jwk(&EC, "same ")], KeyAlgorithm::Es256),
         Err(InvalidToken::UnknownKey)
     );
 }

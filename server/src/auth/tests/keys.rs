@@ -9,8 +9,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-        RSA_PKCS1_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
+        RsaKeyPair,
     },
 };
 use base64::{
@@ -27,8 +27,8 @@ pub(super) static OTHER_EC: LazyLock<Ec> = LazyLock::new(Ec::generate);
 
 /// The order of P-256.
 const P256_ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 /// A P-256 key that can sign in both forms.
@@ -44,10 +44,7 @@ fn rsa() -> RsaKeyPair {
 impl Ec {
     fn generate() -> Self {
         let fixed = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self {
-            pkcs8: fixed.to_pkcs8v1().unwrap().as_ref().to_vec(),
-            fixed,
-        }
+        Self { pkcs8: fixed.to_pkcs8v1().unwrap().as_ref().to_vec(), fixed }
     }
 
     pub(super) fn point(&self) -> &[u8] {
@@ -56,22 +53,13 @@ impl Ec {
 
     /// The JOSE form: r and s, 32 bytes each.
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.fixed
-            .sign(&SystemRandom::new(), message)
-            .unwrap()
-            .as_ref()
-            .to_vec()
+        self.fixed.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
     }
 
     /// The form that other protocols use, and JOSE does not.
     pub(super) fn sign_der(&self, message: &[u8]) -> Vec<u8> {
-        let key_pair =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8).unwrap();
-        key_pair
-            .sign(&SystemRandom::new(), message)
-            .unwrap()
-            .as_ref()
-            .to_vec()
+        let key_pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8).unwrap();
+        key_pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
     }
 }
 
@@ -95,20 +83,12 @@ pub(super) fn is_high_s(signature: &[u8]) -> bool {
 
 pub(super) fn sign_rs256(key: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        message,
-        &mut signature,
-    )
-    .unwrap();
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
     signature
 }
 
 pub(super) fn sign_hs256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message)
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
 }
 
 pub(super) fn rsa_jwk(key: &RsaKeyPair, key_id: &str) -> Value {
@@ -124,17 +104,12 @@ pub(super) fn ec_jwk(key: &Ec, key_id: &str) -> Value {
 
 /// Every way in which a public key could be mistaken for the secret of a symmetric signature.
 pub(super) fn public_bytes() -> Vec<(&'static str, Vec<u8>)> {
-    let rsa_spki =
-        AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(RSA.public_key()).unwrap();
-    let ec_spki =
-        AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(EC.fixed.public_key()).unwrap();
+    let rsa_spki = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(RSA.public_key()).unwrap();
+    let ec_spki = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(EC.fixed.public_key()).unwrap();
     let jwk = |jwk: Value| jwk.to_string().into_bytes();
     vec![
         ("RSA PEM", pem(rsa_spki.as_ref())),
-        (
-            "RSA PEM without its last line break",
-            pem(rsa_spki.as_ref()).trim_ascii_end().to_vec(),
-        ),
+        ("RSA PEM without its last line break", pem(rsa_spki.as_ref()).trim_ascii_end().to_vec()),
         ("RSA DER", rsa_spki.as_ref().to_vec()),
         ("RSA PKCS#1 DER", RSA.public_key().as_ref().to_vec()),
         ("RSA JWK", jwk(rsa_jwk(&RSA, "rsa"))),
@@ -148,16 +123,8 @@ pub(super) fn public_bytes() -> Vec<(&'static str, Vec<u8>)> {
 
 fn pem(der: &[u8]) -> Vec<u8> {
     let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        lines.join("\n")
-    )
-    .into_bytes()
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")).into_bytes()
 }
 
 /// Modulus and exponent in base64url, out of the PKCS#1 form: a sequence of two integers.
@@ -165,9 +132,8 @@ fn rsa_numbers(key: &RsaKeyPair) -> (String, String) {
     let (sequence, _) = der_value(key.public_key().as_ref());
     let (modulus, rest) = der_value(sequence);
     let (exponent, _) = der_value(rest);
-    let unsigned = |integer: &[u8]| {
-        URL_SAFE_NO_PAD.encode(&integer[integer.iter().take_while(|byte| **byte == 0).count()..])
-    };
+    let unsigned =
+        |integer: &[u8]| URL_SAFE_NO_PAD.encode(&integer[integer.iter().take_while(|byte| **byte == 0).count()..]);
     (unsigned(modulus), unsigned(exponent))
 }
 
@@ -177,9 +143,7 @@ fn der_value(der: &[u8]) -> (&[u8], &[u8]) {
         short @ 0..0x80 => (short, 2),
         long => {
             let size = long - 0x80;
-            let length = der[2..2 + size]
-                .iter()
-                .fold(0, |length, byte| length << 8 | usize::from(*byte));
+            let length = der[2..2 + size].iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
             (length, 2 + size)
         }
     };

@@ -22,6 +22,9 @@ struct Scene {
     authenticator: Arc<Authenticator>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    /// Signed once: an ECDSA signature differs each time, and another text is another token for the cache.
+    old_token: String,
+    new_token: String,
 }
 
 impl Scene {
@@ -32,7 +35,13 @@ impl Scene {
         let settings = settings(&server, Some(server.jwks_uri()));
         let authenticator = Arc::new(build(vec![settings], &clock, LOOPBACK));
         authenticator.refresh(0).await;
+        let token = |signer| {
+            let change = json!({ "iss": server.url, "exp": NOW + 86_000 });
+            token(signer, &json!({}), &change)
+        };
         Self {
+            old_token: token(Signer::Ec(&EC, "old")),
+            new_token: token(Signer::Ec(&OTHER_EC, "new")),
             server,
             clock,
             authenticator,
@@ -44,26 +53,8 @@ impl Scene {
     /// With refresh tasks, as in a real process.
     async fn running() -> Self {
         let scene = Self::start().await;
+        scene.authenticator.run(&scene.tasks, scene.shutdown.clone());
         scene
-            .authenticator
-            .run(&scene.tasks, scene.shutdown.clone());
-        scene
-    }
-
-    fn token(&self, signer: Signer) -> String {
-        token(
-            signer,
-            &json!({}),
-            &json!({ "iss": self.server.url, "exp": NOW + 86_000 }),
-        )
-    }
-
-    fn old_token(&self) -> String {
-        self.token(Signer::Ec(&EC, "old"))
-    }
-
-    fn new_token(&self) -> String {
-        self.token(Signer::Ec(&OTHER_EC, "new"))
     }
 
     async fn ask(&self, token: &str) -> Result<(), Refusal> {
@@ -91,41 +82,26 @@ async fn before_the_first_key_set_everyone_is_told_to_come_back() {
     let server = IssuerServer::start().await;
     let clock = FakeClock::new();
     let authenticator = build(vec![settings(&server, None)], &clock, LOOPBACK);
-    let none = authenticator
-        .authenticate(&HeaderMap::new())
-        .await
-        .map(|_| ());
+    let none = authenticator.authenticate(&HeaderMap::new()).await.map(|_| ());
     assert_eq!(unavailable(none), Duration::from_secs(1));
     authenticator.refresh(0).await;
     let token = token(Signer::ec(), &json!({}), &json!({ "iss": server.url }));
-    assert_eq!(
-        unavailable(ask(&authenticator, &token).await.map(|_| ())),
-        Duration::from_secs(2)
-    );
-    assert_eq!(
-        (authenticator.ready(), authenticator.reports()[0].state),
-        (false, KeySetState::Pending)
-    );
+    assert_eq!(unavailable(ask(&authenticator, &token).await.map(|_| ())), Duration::from_secs(2));
+    assert_eq!((authenticator.ready(), authenticator.reports()[0].state), (false, KeySetState::Pending));
 
     server.publish(&[ec_jwk(&EC, "ec")]);
     authenticator.refresh(0).await;
     assert!(ask(&authenticator, &token).await.is_ok());
-    assert_eq!(
-        authenticator.authenticate(&HeaderMap::new()).await,
-        Err(Refusal::MissingCredential)
-    );
-    assert_eq!(
-        (authenticator.ready(), authenticator.reports()[0].state),
-        (true, KeySetState::Ready)
-    );
+    assert_eq!(authenticator.authenticate(&HeaderMap::new()).await, Err(Refusal::MissingCredential));
+    assert_eq!((authenticator.ready(), authenticator.reports()[0].state), (true, KeySetState::Ready));
 }
 
 #[tokio::test]
 async fn a_key_that_appears_is_used_after_one_refresh_that_its_first_token_causes() {
     let scene = Scene::running().await;
     scene.publish(&[ec_jwk(&EC, "old"), ec_jwk(&OTHER_EC, "new")]);
-    assert_eq!(scene.ask(&scene.new_token()).await, Ok(()));
-    assert_eq!(scene.ask(&scene.old_token()).await, Ok(()));
+    assert_eq!(scene.ask(&scene.new_token).await, Ok(()));
+    assert_eq!(scene.ask(&scene.old_token).await, Ok(()));
     assert_eq!(scene.server.requests(), 2);
 }
 
@@ -133,52 +109,41 @@ async fn a_key_that_appears_is_used_after_one_refresh_that_its_first_token_cause
 async fn many_requests_with_a_new_key_cause_one_fetch() {
     let scene = Scene::running().await;
     scene.publish(&[ec_jwk(&OTHER_EC, "new")]);
-    let token = scene.new_token();
-    let answers = futures::future::join_all((0..100).map(|_| scene.ask(&token))).await;
+    let token = &scene.new_token;
+    let answers = futures::future::join_all((0..100).map(|_| scene.ask(token))).await;
     let served = answers.iter().filter(|answer| answer.is_ok()).count();
     // More than wait at once are told to come back, not that their token is bad.
     assert!(served >= 32, "{served}");
-    answers
-        .into_iter()
-        .filter(Result::is_err)
-        .for_each(|answer| assert_eq!(unavailable(answer).as_secs(), 1));
+    answers.into_iter().filter(Result::is_err).for_each(|answer| assert_eq!(unavailable(answer).as_secs(), 1));
     assert_eq!(scene.server.requests(), 2);
 }
 
 #[tokio::test]
 async fn a_key_that_leaves_takes_its_remembered_decisions_along() {
     let scene = Scene::start().await;
-    assert_eq!(scene.ask(&scene.old_token()).await, Ok(()));
+    assert_eq!(scene.ask(&scene.old_token).await, Ok(()));
     assert_eq!(scene.authenticator.decisions.len(), 1);
     scene.publish(&[ec_jwk(&OTHER_EC, "new")]);
     scene.authenticator.refresh(0).await;
     assert_eq!(scene.authenticator.decisions.len(), 0);
-    scene
-        .authenticator
-        .run(&scene.tasks, scene.shutdown.clone());
-    assert_eq!(
-        scene.ask(&scene.old_token()).await,
-        Err(InvalidToken::UnknownKey.into())
-    );
-    assert_eq!(scene.ask(&scene.new_token()).await, Ok(()));
+    scene.authenticator.run(&scene.tasks, scene.shutdown.clone());
+    assert_eq!(scene.ask(&scene.old_token).await, Err(InvalidToken::UnknownKey.into()));
+    assert_eq!(scene.ask(&scene.new_token).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_key_that_is_replaced_under_its_own_id_is_refused_at_once() {
     let scene = Scene::start().await;
-    assert_eq!(scene.ask(&scene.old_token()).await, Ok(()));
+    assert_eq!(scene.ask(&scene.old_token).await, Ok(()));
     scene.publish(&[ec_jwk(&OTHER_EC, "old")]);
     scene.authenticator.refresh(0).await;
-    assert_eq!(
-        scene.ask(&scene.old_token()).await,
-        Err(InvalidToken::Signature.into())
-    );
+    assert_eq!(scene.ask(&scene.old_token).await, Err(InvalidToken::Signature.into()));
 }
 
 #[tokio::test]
 async fn an_unchanged_key_set_keeps_the_remembered_decisions() {
     let scene = Scene::start().await;
-    assert_eq!(scene.ask(&scene.old_token()).await, Ok(()));
+    assert_eq!(scene.ask(&scene.old_token).await, Ok(()));
     scene.authenticator.refresh(0).await;
     assert_eq!(scene.authenticator.decisions.len(), 1);
 }
@@ -186,7 +151,8 @@ async fn an_unchanged_key_set_keeps_the_remembered_decisions() {
 #[tokio::test]
 async fn unknown_ids_cause_one_fetch_in_thirty_seconds() {
     let scene = Scene::running().await;
-    let unknown = |key_id| scene.token(Signer::Ec(&EC, key_id));
+    let change = json!({ "iss": scene.server.url });
+    let unknown = |key_id| token(Signer::Ec(&EC, key_id), &json!({}), &change);
     let refused = invalid(InvalidToken::UnknownKey).map(|_| ());
     assert_eq!(scene.ask(&unknown("a")).await, refused);
     assert_eq!(scene.server.requests(), 2);
@@ -206,43 +172,26 @@ async fn unknown_ids_cause_one_fetch_in_thirty_seconds() {
 #[tokio::test]
 async fn the_last_good_set_serves_for_a_day_and_not_longer() {
     let scene = Scene::start().await;
-    scene
-        .server
-        .reply("/keys", Reply::with("500 Internal Server Error", "", ""));
+    scene.server.reply("/keys", Reply::with("500 Internal Server Error", "", ""));
     scene.clock.advance(Duration::from_secs(3600));
     scene.authenticator.refresh(0).await;
-    assert_eq!(
-        (scene.ask(&scene.old_token()).await, scene.state()),
-        (Ok(()), KeySetState::Stale)
-    );
+    assert_eq!((scene.ask(&scene.old_token).await, scene.state()), (Ok(()), KeySetState::Stale));
     scene.clock.advance(Duration::from_secs(22 * 3600));
-    assert_eq!(
-        (scene.ask(&scene.old_token()).await, scene.state()),
-        (Ok(()), KeySetState::Stale)
-    );
+    assert_eq!((scene.ask(&scene.old_token).await, scene.state()), (Ok(()), KeySetState::Stale));
 
     // The token is kept young: only the age of the keys is at stake.
     scene.clock.set_time_of_day(NOW);
     scene.clock.advance(Duration::from_secs(3600));
-    assert_eq!(scene.ask(&scene.old_token()).await, Ok(()));
+    assert_eq!(scene.ask(&scene.old_token).await, Ok(()));
     scene.clock.advance(Duration::from_secs(1));
-    unavailable(scene.ask(&scene.old_token()).await);
+    unavailable(scene.ask(&scene.old_token).await);
     assert_eq!(scene.state(), KeySetState::Expired);
-    assert!(
-        scene.authenticator.ready(),
-        "losing the issuer later does not make a pod unready"
-    );
-    assert_eq!(
-        scene.authenticator.authenticate(&HeaderMap::new()).await,
-        Err(Refusal::MissingCredential)
-    );
+    assert!(scene.authenticator.ready(), "losing the issuer later does not make a pod unready");
+    assert_eq!(scene.authenticator.authenticate(&HeaderMap::new()).await, Err(Refusal::MissingCredential));
 
     scene.publish(&[ec_jwk(&EC, "old")]);
     scene.authenticator.refresh(0).await;
-    assert_eq!(
-        (scene.ask(&scene.old_token()).await, scene.state()),
-        (Ok(()), KeySetState::Ready)
-    );
+    assert_eq!((scene.ask(&scene.old_token).await, scene.state()), (Ok(()), KeySetState::Ready));
 }
 
 #[tokio::test]
@@ -252,10 +201,7 @@ async fn the_time_of_day_does_not_age_keys() {
     scene.clock.set_time_of_day(far);
     let times = json!({ "iss": scene.server.url, "iat": far, "nbf": far, "exp": far + 60 });
     let token = token(Signer::Ec(&EC, "old"), &json!({}), &times);
-    assert_eq!(
-        (scene.ask(&token).await, scene.state()),
-        (Ok(()), KeySetState::Ready)
-    );
+    assert_eq!((scene.ask(&token).await, scene.state()), (Ok(()), KeySetState::Ready));
 }
 
 #[tokio::test]
@@ -263,31 +209,16 @@ async fn health_and_report_name_the_keys_and_never_more() {
     let scene = Scene::start().await;
     scene.clock.advance(Duration::from_secs(90));
     let health = scene.authenticator.health().issuers.remove(0);
-    assert_eq!(
-        (health.state, health.key_age),
-        (KeySetState::Ready, Some(Duration::from_secs(90)))
-    );
-    assert_eq!(
-        (
-            health.usable_keys,
-            health.skipped_keys.total(),
-            health.last_error
-        ),
-        (1, 0, None)
-    );
+    assert_eq!((health.state, health.key_age), (KeySetState::Ready, Some(Duration::from_secs(90))));
+    assert_eq!((health.usable_keys, health.skipped_keys.total(), health.last_error), (1, 0, None));
     let report = scene.authenticator.reports().remove(0);
-    assert_eq!(
-        (report.issuer, report.key_ids),
-        (scene.server.url.clone(), vec!["old".to_owned()])
-    );
+    assert_eq!((report.issuer, report.key_ids), (scene.server.url.clone(), vec!["old".to_owned()]));
 }
 
 #[tokio::test]
 async fn refresh_tasks_end_when_the_process_does() {
     let scene = Scene::running().await;
-    scene
-        .authenticator
-        .run(&scene.tasks, scene.shutdown.clone());
+    scene.authenticator.run(&scene.tasks, scene.shutdown.clone());
     assert_eq!(scene.tasks.len(), 1, "a second start does nothing");
     scene.tasks.close();
     scene.shutdown.cancel();

@@ -12,10 +12,7 @@ use serde_json::{Value, json};
 
 use super::keys::{EC, Ec, RSA, ec_jwk, rsa_jwk, sign_rs256};
 use crate::{
-    auth::{
-        AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeySet, KeySource, Principal,
-        Refusal,
-    },
+    auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeySet, KeySource, Principal, Refusal},
     clock::Clock,
     net::AddressPolicy,
 };
@@ -35,10 +32,7 @@ pub(super) struct FakeClock(Mutex<(Timestamp, Instant)>);
 
 impl FakeClock {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new((
-            Timestamp::from_second(NOW).unwrap(),
-            Instant::now(),
-        ))))
+        Arc::new(Self(Mutex::new((Timestamp::from_second(NOW).unwrap(), Instant::now()))))
     }
 
     /// Time passes.
@@ -116,16 +110,8 @@ pub(super) fn with(mut base: Value, change: &Value) -> Value {
 }
 
 /// A token of exactly these bytes.
-pub(super) fn raw_token(
-    header: &str,
-    payload: &str,
-    sign: impl FnOnce(&[u8]) -> Vec<u8>,
-) -> String {
-    let message = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(payload)
-    );
+pub(super) fn raw_token(header: &str, payload: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(sign(message.as_bytes()));
     format!("{message}.{signature}")
 }
@@ -133,9 +119,7 @@ pub(super) fn raw_token(
 /// A token with good claims and header, changed as said.
 pub(super) fn token(signer: Signer, header: &Value, change: &Value) -> String {
     let header = with(signer.header(), header).to_string();
-    raw_token(&header, &with(claims(), change).to_string(), |message| {
-        signer.sign(message)
-    })
+    raw_token(&header, &with(claims(), change).to_string(), |message| signer.sign(message))
 }
 
 /// A token with good claims, changed as said.
@@ -161,19 +145,12 @@ pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
     let (other_rsa, other_ec) = (&super::keys::OTHER_RSA, &super::keys::OTHER_EC);
     let issuers = vec![
         issuer(ISSUER, &[rsa_jwk(&RSA, "rsa"), ec_jwk(&EC, "ec")]),
-        issuer(
-            OTHER_ISSUER,
-            &[rsa_jwk(other_rsa, "rsa"), ec_jwk(other_ec, "ec")],
-        ),
+        issuer(OTHER_ISSUER, &[rsa_jwk(other_rsa, "rsa"), ec_jwk(other_ec, "ec")]),
     ];
     build(issuers, clock, AddressPolicy::default())
 }
 
-pub(super) fn build(
-    issuers: Vec<IssuerSettings>,
-    clock: &Arc<FakeClock>,
-    addresses: AddressPolicy,
-) -> Authenticator {
+pub(super) fn build(issuers: Vec<IssuerSettings>, clock: &Arc<FakeClock>, addresses: AddressPolicy) -> Authenticator {
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
     Authenticator::new(issuers, AuthDeps { addresses, clock }).unwrap()
 }
