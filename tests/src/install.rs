@@ -30,6 +30,8 @@ pub fn upgrade(cluster: &Cluster, images: &Images) -> Command {
     helm.args(["upgrade", "--install", RELEASE])
         .arg(repository().join("charts").join("mcp-operator"))
         .args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"])
+        // The cluster is ours: a definition that somebody applied by hand is not a stranger's.
+        .arg("--take-ownership")
         .args(["--set", &format!("image.repository={}", images.operator.repository)])
         .args(["--set-string", &format!("image.tag={}", images.operator.tag)])
         .args(["--set", &format!("server.image={}", images.server.reference())]);

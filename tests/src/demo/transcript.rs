@@ -13,7 +13,7 @@ pub(super) const SCOPES: &str = "tools:ping tools:echo";
 const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// Lines of a body that are shown; tool lists are long.
-const SHOWN_LINES: usize = 24;
+const SHOWN_LINES: usize = 32;
 
 /// Headers of answers that a reader wants to see.
 const SHOWN_HEADERS: [&str; 3] = ["www-authenticate", "content-type", "x-correlation-id"];
