@@ -1,8 +1,9 @@
 //! Log lines: one JSON object each, with a closed set of members (features.md, P1-04).
 //!
 //! `ts, level, target, msg`, then those that apply of [`FIELDS`]. A field of any other name is
-//! appended to `msg`, so that the set stays closed and nothing is lost. Fields of the enclosing spans
-//! count, the innermost wins: that is how each line of a request has its correlation id.
+//! appended to `msg` unless it is said there, so that the set stays closed and nothing is lost. Fields
+//! of the enclosing spans count, the innermost wins: that is how each line of a request has its
+//! correlation id.
 
 use std::{
     fmt::{self, Write as _},
@@ -69,17 +70,14 @@ struct JsonLines {
 struct Fields {
     known: [Option<Value>; FIELDS.len()],
     message: String,
-    others: String,
+    others: Vec<(&'static str, Value)>,
 }
 
 impl Fields {
     fn set(&mut self, field: &Field, value: Value) {
-        if let Some(index) = FIELDS.iter().position(|name| *name == field.name()) {
-            self.known[index] = Some(value);
-        } else if let Value::String(text) = value {
-            let _ = write!(self.others, " {field}={text:?}");
-        } else {
-            let _ = write!(self.others, " {field}={value}");
+        match FIELDS.iter().position(|name| *name == field.name()) {
+            Some(index) => self.known[index] = Some(value),
+            None => self.others.push((field.name(), value)),
         }
     }
 
@@ -157,12 +155,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
 
 impl JsonLines {
     fn write(&self, level: Level, target: &str, fields: Fields) {
-        let Fields { known, message, others } = fields;
+        let Fields { known, mut message, others } = fields;
+        for (name, value) in others {
+            // A line that reads well alone has said it already.
+            if !value.as_str().is_some_and(|text| message.contains(text)) {
+                let _ = write!(message, " {name}={value}");
+            }
+        }
         let mut line = Line::new();
         line.member("ts", &self.clock.now().to_string().into());
         line.member("level", &level.as_str().into());
         line.member("target", &target.into());
-        line.member("msg", &(message + &others).into());
+        line.member("msg", &message.into());
         for (name, value) in FIELDS.iter().zip(known) {
             match value {
                 Some(value) => line.member(name, &value),

@@ -73,9 +73,9 @@ fn a_line_has_the_closed_set_in_a_fixed_order() {
 #[test]
 fn a_field_of_another_name_becomes_part_of_the_message() {
     check(
-        || warn!(issuer = "https://a", count = 3, gone = false, "no new keys"),
+        || warn!(issuer = "https://a", kind = "x", count = 3, "no new keys from https://a"),
         expect![[r#"
-            {"ts":"2027-01-15T08:00:00.123Z","level":"WARN","target":"server::telemetry::logs::tests","msg":"no new keys issuer=\"https://a\" count=3 gone=false","server":"team-a/tools"}
+            {"ts":"2027-01-15T08:00:00.123Z","level":"WARN","target":"server::telemetry::logs::tests","msg":"no new keys from https://a kind=\"x\" count=3","server":"team-a/tools"}
         "#]],
     );
 }
