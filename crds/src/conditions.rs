@@ -91,26 +91,12 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// Sets the condition of `observation.type_`, in place or at the end.
 ///
 /// `lastTransitionTime` moves to `now` only when the status flips.
-pub fn set_condition(
-    conditions: &mut Vec<Condition>,
-    observation: Observation,
-    generation: i64,
-    now: Timestamp,
-) {
-    let Observation {
-        type_,
-        status,
-        reason,
-        mut message,
-    } = observation;
+pub fn set_condition(conditions: &mut Vec<Condition>, observation: Observation, generation: i64, now: Timestamp) {
+    let Observation { type_, status, reason, mut message } = observation;
     truncate(&mut message);
-    let previous = conditions
-        .iter_mut()
-        .find(|condition| condition.type_ == type_.as_str());
+    let previous = conditions.iter_mut().find(|condition| condition.type_ == type_.as_str());
     let last_transition_time = match &previous {
-        Some(previous) if previous.status == status.as_str() => {
-            previous.last_transition_time.clone()
-        }
+        Some(previous) if previous.status == status.as_str() => previous.last_transition_time.clone(),
         _ => Time(now),
     };
     let condition = Condition {
@@ -145,29 +131,14 @@ mod tests {
     #[test]
     fn the_transition_time_moves_only_with_the_status() {
         let mut conditions = Vec::new();
-        set_condition(
-            &mut conditions,
-            observation(ConditionStatus::False, Reason::Progressing),
-            1,
-            at(10),
-        );
-        set_condition(
-            &mut conditions,
-            observation(ConditionStatus::False, Reason::ImagePullFailed),
-            2,
-            at(20),
-        );
+        set_condition(&mut conditions, observation(ConditionStatus::False, Reason::Progressing), 1, at(10));
+        set_condition(&mut conditions, observation(ConditionStatus::False, Reason::ImagePullFailed), 2, at(20));
         assert_eq!(conditions.len(), 1);
         assert_eq!(conditions[0].last_transition_time, Time(at(10)));
         assert_eq!(conditions[0].reason, "ImagePullFailed");
         assert_eq!(conditions[0].observed_generation, Some(2));
 
-        set_condition(
-            &mut conditions,
-            observation(ConditionStatus::True, Reason::Verified),
-            2,
-            at(30),
-        );
+        set_condition(&mut conditions, observation(ConditionStatus::True, Reason::Verified), 2, at(30));
         assert_eq!(conditions[0].last_transition_time, Time(at(30)));
     }
 
@@ -179,12 +150,7 @@ mod tests {
     }
 
     fn observation(status: ConditionStatus, reason: Reason) -> Observation {
-        Observation {
-            type_: ConditionType::Ready,
-            status,
-            reason,
-            message: "because".to_owned(),
-        }
+        Observation { type_: ConditionType::Ready, status, reason, message: "because".to_owned() }
     }
 
     fn at(second: i64) -> Timestamp {

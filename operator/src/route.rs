@@ -32,7 +32,8 @@ pub fn route_owner<'a>(mcp_server: &McpServer, others: impl IntoIterator<Item = 
         .into_iter()
         .filter(|other| self::age(other) < age)
         .filter(|other| {
-            routes(other).is_some_and(|(other_host, other_paths)| other_host == host && !other_paths.is_disjoint(&paths))
+            routes(other)
+                .is_some_and(|(other_host, other_paths)| other_host == host && !other_paths.is_disjoint(&paths))
         })
         .min_by_key(|other| self::age(other))
         .map(|owner| RouteOwner { namespace: owner.namespace().unwrap_or_default(), name: owner.name_any() })

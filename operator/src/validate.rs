@@ -18,13 +18,7 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
-use crds::{
-    McpServer,
-    conditions::Reason,
-    gateway_config::Versioned,
-    mcp_server::Ingress,
-    revision::revision,
-};
+use crds::{McpServer, conditions::Reason, gateway_config::Versioned, mcp_server::Ingress, revision::revision};
 
 use crate::observed::Observed;
 

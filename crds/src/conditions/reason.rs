@@ -271,6 +271,7 @@ mod tests {
             WrongChallenge
             WrongResource
             InForce
-            Applied"#]].assert_eq(&words.join("\n"));
+            Applied"#]]
+        .assert_eq(&words.join("\n"));
     }
 }

@@ -9,7 +9,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use crds::revision::revision;
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
@@ -89,16 +88,7 @@ fn one_more_then_one_less() -> DeploymentStrategy {
 fn pod_metadata(valid: &ValidServer) -> ObjectMeta {
     let mut labels = labels(&valid.name);
     labels.insert(label::CONFIG_REVISION.to_owned(), valid.config_revision.clone());
-    ObjectMeta { labels: Some(labels), annotations: issuer_ca_revision(valid), ..ObjectMeta::default() }
-}
-
-/// A gateway reads its CA bundles when it starts: another content is another rollout, exactly one.
-fn issuer_ca_revision(valid: &ValidServer) -> Option<BTreeMap<String, String>> {
-    if valid.issuer_cas.is_empty() {
-        return None;
-    }
-    let revisions: Vec<&str> = valid.issuer_cas.iter().map(|ca| ca.revision.as_str()).collect();
-    Some([(annotation::ISSUER_CA_REVISION.to_owned(), revision(revisions.join(",").as_bytes()))].into())
+    ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }
 }
 
 fn pod_spec(valid: &ValidServer) -> PodSpec {

@@ -33,8 +33,6 @@ pub mod annotation {
     pub const SERVER_IMAGE: &str = "mcpfoundry.dev/server-image";
     /// On the Deployment: hash of the part of the spec that the image was chosen for.
     pub const SERVER_IMAGE_CHOSEN_FOR: &str = "mcpfoundry.dev/server-image-chosen-for";
-    /// On pods: hash of the CA bundles that they were made with.
-    pub const ISSUER_CA_REVISION: &str = "mcpfoundry.dev/issuer-ca-revision";
     /// On the `McpServer`: any new value forces a run; status repeats it.
     pub const RECONCILE_AT: &str = "mcpfoundry.dev/reconcile-at";
 }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crds::{
-    conditions::ConditionType,
-    mcp_server::McpServerStatus,
-};
+use crds::{conditions::ConditionType, mcp_server::McpServerStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// How much a new status differs from the one that stands: decides when it is written.
@@ -47,9 +44,8 @@ fn is_same(standing: &McpServerStatus, next: &McpServerStatus) -> bool {
 /// What people and machines wait for.
 fn summary(status: &McpServerStatus) -> impl PartialEq {
     let summaries = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Degraded];
-    let conditions = summaries.map(|type_| {
-        condition(status, type_).map(|condition| (condition.status.clone(), condition.reason.clone()))
-    });
+    let conditions = summaries
+        .map(|type_| condition(status, type_).map(|condition| (condition.status.clone(), condition.reason.clone())));
     (conditions, status.observed_generation, status.url.clone(), status.last_handled_reconcile_at.clone())
 }
 

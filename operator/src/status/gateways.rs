@@ -50,7 +50,10 @@ pub(super) fn file_problem(current: &[&ObservedPod]) -> Option<Concern> {
     let mut problems: Vec<&String> = reports(current).flat_map(|report| &report.file_problems).collect();
     problems.sort();
     let first = foreign(problems.first()?);
-    Some(Concern::wrong(Reason::MountedFileProblem, format!("a mounted file cannot be used: {first}; correct its source")))
+    Some(Concern::wrong(
+        Reason::MountedFileProblem,
+        format!("a mounted file cannot be used: {first}; correct its source"),
+    ))
 }
 
 /// The reports that were read.
@@ -76,7 +79,9 @@ fn together(
         return Concern::unknown(Reason::ScaledToZero, "there is no pod to ask");
     }
     let findings: Vec<Concern> = current.iter().filter_map(|pod| judge(valid, pod)).collect();
-    let worst = findings.iter().max_by_key(|concern| (concern.stuck, concern.wrong, !concern.holds(), concern.reason, &concern.message));
+    let worst = findings
+        .iter()
+        .max_by_key(|concern| (concern.stuck, concern.wrong, !concern.holds(), concern.reason, &concern.message));
     let wanted = usize::try_from(valid.replicas).unwrap_or_default();
     match worst {
         Some(worst) if worst.wrong || worst.holds() => {
@@ -106,7 +111,9 @@ fn policy_of(valid: &ValidServer, pod: &ObservedPod) -> Finding {
             Reason::MountedFileProblem,
             format!("the policy of this spec is not in force, an older one is: {}", foreign(problem)),
         ),
-        None => Concern::waiting("the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes"),
+        None => Concern::waiting(
+            "the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes",
+        ),
     })
 }
 
@@ -118,7 +125,10 @@ fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'a GatewayRe
         Err(_) if !pod.ready => return Err(Concern::waiting("not every pod of this revision is up yet")),
         Err(HopError::Unreadable) => {
             let fix = "use a server image that fits the operator's version";
-            return Err(unseen(Reason::ReportUnreadable, format!("the report on the admin port cannot be read; {fix}")));
+            return Err(unseen(
+                Reason::ReportUnreadable,
+                format!("the report on the admin port cannot be read; {fix}"),
+            ));
         }
         Err(HopError::Unreachable | HopError::TimedOut) => {
             let fix = "check that policies let the operator reach port 9090 of the pods";
@@ -176,7 +186,12 @@ fn keys(valid: &ValidServer, report: &GatewayReport) -> Finding {
     let issuers = valid.config.auth.issuers.iter().map(|issuer| &issuer.issuer);
     let findings = issuers.filter_map(|name| match report.issuers.iter().find(|issuer| issuer.issuer == *name) {
         Some(issuer) => issuer_keys(issuer, report),
-        None => Some(unseen(Reason::ReportUnreadable, format!("the report says nothing about issuer `{name}`; use a server image that fits the operator's version"))),
+        None => Some(unseen(
+            Reason::ReportUnreadable,
+            format!(
+                "the report says nothing about issuer `{name}`; use a server image that fits the operator's version"
+            ),
+        )),
     });
     findings.max_by_key(|concern| (concern.wrong, !concern.holds(), concern.reason))
 }
@@ -192,13 +207,17 @@ fn issuer_keys(issuer: &IssuerReport, report: &GatewayReport) -> Finding {
             Reason::StaleKeys,
             format!("keys of issuer `{name}` are in use, but refreshing them fails{because}; {fix}"),
         )),
-        KeySetState::Expired => {
-            Some(Concern::wrong(Reason::KeysExpired, format!("keys of issuer `{name}` are too old to be used{because}; {fix}")))
-        }
+        KeySetState::Expired => Some(Concern::wrong(
+            Reason::KeysExpired,
+            format!("keys of issuer `{name}` are too old to be used{because}; {fix}"),
+        )),
         KeySetState::Pending => Some(match (report.file_problems.first(), why) {
             (Some(problem), _) => Concern::wrong(
                 Reason::MountedFileProblem,
-                format!("keys of issuer `{name}` cannot be fetched, a mounted file cannot be used: {}", foreign(problem)),
+                format!(
+                    "keys of issuer `{name}` cannot be fetched, a mounted file cannot be used: {}",
+                    foreign(problem)
+                ),
             ),
             (None, Some(_)) => Concern::wrong(
                 Reason::IssuerUnavailable,
@@ -223,7 +242,9 @@ fn answers(valid: &ValidServer, pod: &ObservedPod, verification: &PodVerificatio
         (AuthMode::OAuth, 401) => refusal(valid, answer, &verification.metadata, pod),
         (_, status) => Some(Concern::stuck(
             Reason::UnexpectedAnswer,
-            format!("a request without a token was answered with {status}; use a server image that fits the operator's version"),
+            format!(
+                "a request without a token was answered with {status}; use a server image that fits the operator's version"
+            ),
         )),
     }
 }
@@ -254,7 +275,10 @@ fn refusal(
         Err(HopError::Unreachable | HopError::TimedOut) => Some(endpoint_unavailable()),
         Ok(_) | Err(HopError::Unreadable) => Some(Concern::stuck(
             Reason::WrongResource,
-            format!("the metadata does not name {} as resource; use a server image that fits the operator's version", valid.endpoint.url),
+            format!(
+                "the metadata does not name {} as resource; use a server image that fits the operator's version",
+                valid.endpoint.url
+            ),
         )),
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn rejected(mcp_server: &McpServer, invalid: &[Invalid], observed: &O
 /// The spec is good, the world refused.
 pub(super) fn failed(mcp_server: &McpServer, failed: &Failed, observed: &Observed) -> Findings {
     let message = format!("{}: {}", failed.stage, failed.message);
-    let why = if failed.retry { Concern::wrong(failed.reason, message) } else { Concern::stuck(failed.reason, message) };
+    let why =
+        if failed.retry { Concern::wrong(failed.reason, message) } else { Concern::stuck(failed.reason, message) };
     let spec_valid = match failed.reason {
         // The run may have ended anywhere, also before the spec was judged.
         Reason::InternalError | Reason::DeadlineExceeded => {
@@ -70,6 +71,8 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
 fn workload(staying: &[&ObservedPod]) -> Concern {
     match staying.iter().filter(|pod| pod.ready).count() {
         0 => Concern::wrong(Reason::NothingServes, "no pod is ready"),
-        ready => Concern::good(Reason::LastAcceptedSpecServes, format!("{ready} pods of what was applied before serve")),
+        ready => {
+            Concern::good(Reason::LastAcceptedSpecServes, format!("{ready} pods of what was applied before serve"))
+        }
     }
 }

@@ -60,7 +60,13 @@ fn concerns(valid: &ValidServer, workload: Concern, auth: Concern, policy: Conce
 }
 
 /// The hop that is missing: what is wrong before what is unfinished, and the cause before its effect.
-fn not_ready(valid: &ValidServer, workload: &Concern, auth: &Concern, policy: &Concern, verified: usize) -> Option<Concern> {
+fn not_ready(
+    valid: &ValidServer,
+    workload: &Concern,
+    auth: &Concern,
+    policy: &Concern,
+    verified: usize,
+) -> Option<Concern> {
     if workload.reason == Reason::ScaledToZero {
         return Some(workload.clone());
     }
@@ -81,7 +87,12 @@ fn not_ready(valid: &ValidServer, workload: &Concern, auth: &Concern, policy: &C
 }
 
 /// Something serves, and something is wrong.
-fn degraded(observed: &Observed, not_ready: Option<&Concern>, auth: &Concern, current: &[&ObservedPod]) -> Option<Concern> {
+fn degraded(
+    observed: &Observed,
+    not_ready: Option<&Concern>,
+    auth: &Concern,
+    current: &[&ObservedPod],
+) -> Option<Concern> {
     let serves = observed.pods.iter().any(|pod| pod.ready && !pod.deleting);
     let wrong = not_ready.filter(|concern| concern.wrong).cloned();
     let stale = Some(auth).filter(|auth| auth.reason == Reason::StaleKeys).cloned();

@@ -1,5 +1,7 @@
 //! Each row of status: a world, and what is said of it.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals with hashes")]
+
 mod kstatus;
 mod world;
 
@@ -14,7 +16,9 @@ use world::{World, at};
 
 #[test]
 fn ready_means_that_every_pod_was_asked() {
-    check(&World::settled(), &expect![[r#"
+    check(
+        &World::settled(),
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
         SpecValid=True Valid the spec can be run
@@ -24,12 +28,15 @@ fn ready_means_that_every_pod_was_asked() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
 fn a_new_object_is_not_ready() {
-    check(&World::just_applied(), &expect![[r#"
+    check(
+        &World::just_applied(),
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
         Ready=False Progressing the objects of this spec are written, and not seen yet
         SpecValid=True Valid the spec can be run
@@ -39,7 +46,8 @@ fn a_new_object_is_not_ready() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True Progressing the objects of this spec are written, and not seen yet
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
@@ -66,7 +74,9 @@ fn a_missing_child_of_any_kind_is_not_ready() {
 fn a_pod_that_nobody_asked_holds_ready() {
     let mut world = World::settled();
     world.pod(1).verification = None;
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False Progressing not every pod of this revision has answered yet
         SpecValid=True Valid the spec can be run
@@ -76,7 +86,8 @@ fn a_pod_that_nobody_asked_holds_ready() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True Progressing not every pod of this revision has answered yet
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
@@ -84,7 +95,9 @@ fn a_lost_pod_is_counted() {
     let mut world = World::settled();
     world.deployment().available_replicas = 1;
     world.pod(1).ready = false;
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False Progressing 1 of 2 pods of this revision are available; the others are on their way
         SpecValid=True Valid the spec can be run
@@ -94,7 +107,8 @@ fn a_lost_pod_is_counted() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True Progressing 1 of 2 pods of this revision are available; the others are on their way
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
@@ -102,7 +116,9 @@ fn an_image_that_cannot_be_pulled_is_named() {
     let mut world = World::starting();
     world.pod(0).waiting_reason = Some("ErrImagePull".to_owned());
     world.pod(1).waiting_reason = Some("ImagePullBackOff".to_owned());
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
         Ready=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
         SpecValid=True Valid the spec can be run
@@ -112,14 +128,17 @@ fn an_image_that_cannot_be_pulled_is_named() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
 fn a_rollout_that_stands_still_waits_for_a_person() {
     let mut world = World::starting();
     world.deployment_condition("Progressing", false, "ProgressDeadlineExceeded", "");
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
         Ready=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
         SpecValid=True Valid the spec can be run
@@ -129,7 +148,8 @@ fn a_rollout_that_stands_still_waits_for_a_person() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]]);
+        Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]],
+    );
 }
 
 #[test]
@@ -141,7 +161,9 @@ fn the_cause_is_said_before_its_effect() {
         world.issuer(pod, KeySetState::Pending, Some("connection refused"));
         world.pod(pod).ready = false;
     }
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
         SpecValid=True Valid the spec can be run
@@ -151,12 +173,13 @@ fn the_cause_is_said_before_its_effect() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]]);
+        Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]],
+    );
 }
 
 #[test]
 fn other_troubles_of_pods_are_told_apart() {
-    let troubles: [(fn(&mut World), &str); 4] = [
+    let troubles: [(Trouble, &str); 4] = [
         (|world| world.pod(0).waiting_reason = Some("CrashLoopBackOff".to_owned()), "PodsCrashing"),
         (|world| world.pod(0).restarted = true, "PodsCrashing"),
         (|world| world.pod(0).waiting_reason = Some("CreateContainerConfigError".to_owned()), "ContainerCannotStart"),
@@ -184,7 +207,9 @@ fn keys_that_are_on_their_way_are_no_trouble() {
 fn stale_keys_serve_and_are_told() {
     let mut world = World::settled();
     world.issuer(0, KeySetState::Stale, Some("the issuer did not answer within 5 s"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
         SpecValid=True Valid the spec can be run
@@ -194,7 +219,8 @@ fn stale_keys_serve_and_are_told() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
         Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
@@ -215,7 +241,9 @@ fn a_report_that_leaves_an_issuer_out_is_no_evidence() {
 fn a_request_without_a_token_that_is_served_is_an_alarm() {
     let mut world = World::settled();
     world.verification(1).unauthenticated = Ok(world::answer(200, None));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
         SpecValid=True Valid the spec can be run
@@ -225,7 +253,8 @@ fn a_request_without_a_token_that_is_served_is_an_alarm() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
         Reconciling=False AsExpected nothing is under way
-        Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]]);
+        Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]],
+    );
 }
 
 #[test]
@@ -268,7 +297,9 @@ fn another_configuration_than_was_rolled_out_is_not_this_revision() {
 fn a_policy_is_in_force_when_every_pod_says_so() {
     let mut world = World::settled();
     world.report(0).policy_revision = "0000000000".to_owned();
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
         SpecValid=True Valid the spec can be run
@@ -278,7 +309,8 @@ fn a_policy_is_in_force_when_every_pod_says_so() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
     world.report(0).file_problems = vec!["policy field `rules` is unknown".to_owned()];
     check_ready(&world, "False", "MountedFileProblem");
 }
@@ -304,7 +336,9 @@ fn what_a_pod_says_is_cut_to_what_the_schema_takes() {
 
 #[test]
 fn an_open_endpoint_warns_and_is_ready() {
-    check(&World::open(), &expect![[r#"
+    check(
+        &World::open(),
+        &expect![[r#"
         url=http://tools.demo.svc/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=True Verified 2 of 2 pods serve http://tools.demo.svc/mcp, and each was asked
         SpecValid=True Valid the spec can be run
@@ -313,7 +347,8 @@ fn an_open_endpoint_warns_and_is_ready() {
         PolicyInForce=True InForce every pod has the policy of this spec in force
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
@@ -325,7 +360,9 @@ fn an_open_endpoint_that_asks_for_a_token_is_not_what_was_asked_for() {
 
 #[test]
 fn nobody_is_served_by_nobody() {
-    check(&World::scaled_to_zero(), &expect![[r#"
+    check(
+        &World::scaled_to_zero(),
+        &expect![[r#"
         url=https://mcp.example.com/mcp replicas=0/0 tools=- eras=-
         Ready=False ScaledToZero spec.replicas is 0, so that nobody is served; scale it up
         SpecValid=True Valid the spec can be run
@@ -335,12 +372,15 @@ fn nobody_is_served_by_nobody() {
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
 }
 
 #[test]
 fn a_missing_reference_waits_for_a_person_and_what_runs_goes_on() {
-    check(&World::rejected(), &expect![[r#"
+    check(
+        &World::rejected(),
+        &expect![[r#"
         url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
         SpecValid=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
@@ -350,12 +390,15 @@ fn a_missing_reference_waits_for_a_person_and_what_runs_goes_on() {
         IngressReady=Unknown SpecRejected not looked at: what was applied before is held
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=False AsExpected nothing is under way
-        Stalled=True MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name"#]]);
+        Stalled=True MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name"#]],
+    );
 }
 
 #[test]
 fn a_failed_write_is_tried_again_or_waits_for_a_person() {
-    check(&World::failed(true), &expect![[r#"
+    check(
+        &World::failed(true),
+        &expect![[r#"
         url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
         Ready=False ApiUnavailable apply Deployment: the API server does not answer; it is tried again
         SpecValid=True Valid the spec can be run
@@ -365,7 +408,8 @@ fn a_failed_write_is_tried_again_or_waits_for_a_person() {
         IngressReady=Unknown NotApplied not looked at: what was applied before is held
         Degraded=False AsExpected nothing that serves is less than it should be
         Reconciling=True ApiUnavailable apply Deployment: the API server does not answer; it is tried again
-        Stalled=False AsExpected nothing waits for a person"#]]);
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
     check_ready(&World::failed(false), "False", "ApiUnavailable");
     assert_eq!(condition(&World::failed(false).status(), "Stalled").status, "True");
 }
@@ -483,6 +527,9 @@ fn an_object_that_nobody_has_looked_at_is_in_progress() {
     let born = McpServerStatus { observed_generation: Some(-1), ..McpServerStatus::default() };
     assert_eq!(kstatus::compute(1, Some(&born)), kstatus::Verdict::InProgress);
 }
+
+/// What happens to a world.
+type Trouble = fn(&mut World);
 
 fn check(world: &World, expected: &Expect) {
     expected.assert_eq(&world::text(&world.status()));

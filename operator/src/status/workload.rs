@@ -14,7 +14,8 @@ use crate::{
 
 /// Whether every object of `desired` was seen, ours and with its hash; then status may speak of this spec.
 pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -> bool {
-    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } = desired;
+    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
+        desired;
     let mut wanted = vec![
         (ChildKind::ServiceAccount, &service_account.metadata),
         (ChildKind::ConfigMap, &config_map.metadata),
@@ -28,7 +29,9 @@ pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -
         let hash = metadata.annotations.as_ref().and_then(|all| all.get(annotation::DESIRED_HASH));
         let child = observed.child(kind, metadata.name.as_deref().unwrap_or_default());
         child.is_some_and(|child| {
-            child.is_controlled_by(owner_uid) && !child.is_deleting() && child.desired_hash() == hash.map(String::as_str)
+            child.is_controlled_by(owner_uid)
+                && !child.is_deleting()
+                && child.desired_hash() == hash.map(String::as_str)
         })
     })
 }
@@ -47,7 +50,8 @@ pub(super) fn workload(valid: &ValidServer, observed: &Observed, current: &[&Obs
     if valid.replicas == 0 {
         return zero();
     }
-    let overdue = condition(deployment, "Progressing", false).is_some_and(|reason| reason == "ProgressDeadlineExceeded");
+    let overdue =
+        condition(deployment, "Progressing", false).is_some_and(|reason| reason == "ProgressDeadlineExceeded");
     if let Some(trouble) = pods_in_trouble(valid, deployment, current) {
         return Concern { stuck: overdue, ..trouble };
     }
@@ -112,7 +116,9 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
         }
         Some(why @ ("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError")) => Some((
             Reason::ContainerCannotStart,
-            format!("cannot start their container ({why}); look at their events: kubectl describe pods -l app.kubernetes.io/instance={name}"),
+            format!(
+                "cannot start their container ({why}); look at their events: kubectl describe pods -l app.kubernetes.io/instance={name}"
+            ),
         )),
         Some("CrashLoopBackOff") => Some(crashing(name)),
         _ if pod.restarted && !pod.ready && !answers => Some(crashing(name)),

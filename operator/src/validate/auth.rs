@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crds::{
     conditions::Reason,
     mcp_server::{Auth, AuthMode, ConfigMapKeyRef, Issuer},
-    revision::revision,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
@@ -79,12 +78,7 @@ pub(super) fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> C
         let Some(reference) = &issuer.ca_config_map_ref else { continue };
         let field = format!("spec.auth.issuers[{spec_index}].caConfigMapRef");
         match bundle(reference, &field, namespace, observed) {
-            Ok(pem) => cas.push(IssuerCa {
-                index,
-                config_map: reference.name.clone(),
-                key: reference.key.clone(),
-                revision: revision(pem),
-            }),
+            Ok(()) => cas.push(IssuerCa { index, config_map: reference.name.clone(), key: reference.key.clone() }),
             Err(reason) => invalid.push(reason),
         }
     }
@@ -98,12 +92,8 @@ pub(super) fn sorted(auth: &Auth) -> Vec<(usize, &Issuer)> {
     issuers
 }
 
-fn bundle<'a>(
-    reference: &ConfigMapKeyRef,
-    field: &str,
-    namespace: &str,
-    observed: &'a Observed,
-) -> Result<&'a [u8], Invalid> {
+/// A bundle that can be used, or why it cannot.
+fn bundle(reference: &ConfigMapKeyRef, field: &str, namespace: &str, observed: &Observed) -> Result<(), Invalid> {
     let ConfigMapKeyRef { name, key } = reference;
     let Some(config_map) = observed.config_maps.get(name) else {
         return Err(Invalid::new(
@@ -129,7 +119,7 @@ fn bundle<'a>(
             "put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE",
         ));
     }
-    Ok(pem)
+    Ok(())
 }
 
 /// At least one certificate, and none that is cut off.

@@ -84,10 +84,10 @@ fn log_level(level: mcp_server::LogLevel) -> LogLevel {
 
 /// Rules keep their order, the first that matches decides; inside a rule order means nothing.
 pub(super) fn policy(authorization: &Authorization) -> GatewayPolicy {
-    let rules = authorization.rules.iter().map(|rule| AuthorizationRule {
-        tools: sorted(rule.tools.clone()),
-        scopes: sorted(rule.scopes.clone()),
-    });
+    let rules = authorization
+        .rules
+        .iter()
+        .map(|rule| AuthorizationRule { tools: sorted(rule.tools.clone()), scopes: sorted(rule.scopes.clone()) });
     GatewayPolicy {
         version: CURRENT_VERSION,
         authorization: AuthorizationPolicy {

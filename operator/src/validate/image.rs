@@ -72,8 +72,7 @@ mod tests {
 
     #[test]
     fn scaling_and_rules_do_not_move_the_image() {
-        let after =
-            "{ replicas: 5, authorization: { default: Authenticated }, auth: { issuers: [{ issuer: https://login }] } }";
+        let after = "{ replicas: 5, authorization: { default: Authenticated }, auth: { issuers: [{ issuer: https://login }] } }";
         assert_eq!(choose(after, Some(deployment_of(SPEC))), OLD);
     }
 

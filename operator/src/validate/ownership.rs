@@ -22,10 +22,7 @@ pub(super) fn ownership(valid: &ValidServer, observed: &Observed) -> Checked<()>
         invalid.push(Invalid::new(
             Reason::RouteConflict,
             "spec.publicUrl",
-            format!(
-                "host and path belong to the older McpServer `{}` in namespace `{}`",
-                owner.name, owner.namespace
-            ),
+            format!("host and path belong to the older McpServer `{}` in namespace `{}`", owner.name, owner.namespace),
             "choose another host or path, or delete the other",
         ));
     }

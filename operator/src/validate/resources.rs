@@ -43,9 +43,11 @@ mod tests {
 
     #[test]
     fn a_default_never_stands_beside_a_figure_of_the_user() {
-        let small = mcp_server::ResourceRequirements { limits: quantities(&[("memory", "32Mi")]), ..Default::default() };
+        let small =
+            mcp_server::ResourceRequirements { limits: quantities(&[("memory", "32Mi")]), ..Default::default() };
         assert_eq!(text(&resources(Some(&small))), "requests cpu=50m limits memory=32Mi");
-        let large = mcp_server::ResourceRequirements { requests: quantities(&[("memory", "1Gi")]), ..Default::default() };
+        let large =
+            mcp_server::ResourceRequirements { requests: quantities(&[("memory", "1Gi")]), ..Default::default() };
         assert_eq!(text(&resources(Some(&large))), "requests cpu=50m memory=1Gi limits");
     }
 

@@ -1,5 +1,7 @@
 //! Each reason why a spec is not run, and the fixtures of the pure stages.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals with hashes")]
+
 use expect_test::{Expect, expect};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -16,23 +18,43 @@ fn a_missing_ca_is_reported_by_name() {
     check(
         WITH_CA,
         &Observed::default(),
-        &expect!["MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `corporate-ca` does not exist in namespace `demo`; create it, or correct the name"],
+        &expect![
+            "MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `corporate-ca` does not exist in namespace `demo`; create it, or correct the name"
+        ],
     );
 }
 
 #[test]
 fn a_ca_without_the_key_is_reported_by_key() {
-    check(WITH_CA, &with_ca("ca.crt", CA.as_bytes()), &expect!["MissingConfigMapKey spec.auth.issuers[0].caConfigMapRef.key: ConfigMap `corporate-ca` has no key `root.pem`; add the key, or correct its name"]);
+    check(
+        WITH_CA,
+        &with_ca("ca.crt", CA.as_bytes()),
+        &expect![
+            "MissingConfigMapKey spec.auth.issuers[0].caConfigMapRef.key: ConfigMap `corporate-ca` has no key `root.pem`; add the key, or correct its name"
+        ],
+    );
 }
 
 #[test]
 fn a_ca_that_is_no_certificate_is_never_replaced_by_the_systems_roots() {
-    for content in [&b""[..], b"not PEM", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nMIIB", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for content in [
+        &b""[..],
+        b"not PEM",
+        b"\xff\xfe",
+        b"-----BEGIN CERTIFICATE-----\nMIIB",
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         let observed = with_ca("root.pem", content);
         let invalid = validate(&mcp_server(WITH_CA), &observed, &settings()).unwrap_err();
         assert_eq!(invalid[0].reason, Reason::InvalidCaBundle);
     }
-    check(WITH_CA, &with_ca("root.pem", b"not PEM"), &expect!["InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"]);
+    check(
+        WITH_CA,
+        &with_ca("root.pem", b"not PEM"),
+        &expect![
+            "InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"
+        ],
+    );
 }
 
 #[test]
@@ -59,18 +81,44 @@ fn running_open_takes_both_fields_and_no_issuer() {
         let verdict = validate(&mcp_server(&spec), &Observed::default(), &settings());
         assert_eq!(verdict.is_ok(), runs, "{spec}");
     }
-    check("{ auth: {} }", &Observed::default(), &expect!["InvalidSpec spec.auth.issuers: is empty, so that nobody could call; add an issuer: [{ issuer: https://... }]"]);
-    check("{ auth: { mode: None } }", &Observed::default(), &expect!["InvalidSpec spec.auth.mode: is None without insecureAllowUnauthenticated: true; use mode OAuth with issuers, or set both to serve everybody"]);
+    check(
+        "{ auth: {} }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.issuers: is empty, so that nobody could call; add an issuer: [{ issuer: https://... }]"
+        ],
+    );
+    check(
+        "{ auth: { mode: None } }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.mode: is None without insecureAllowUnauthenticated: true; use mode OAuth with issuers, or set both to serve everybody"
+        ],
+    );
 }
 
 #[test]
 fn keys_come_over_tls_and_issuers_are_named_once() {
-    check("{ auth: { issuers: [{ issuer: http://login }] } }", &Observed::default(), &expect!["InvalidSpec spec.auth.issuers[0].issuer: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"]);
-    check("{ auth: { issuers: [{ issuer: project-1 }] } }", &Observed::default(), &expect!["InvalidSpec spec.auth.issuers[0].issuer: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"]);
+    check(
+        "{ auth: { issuers: [{ issuer: http://login }] } }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.issuers[0].issuer: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"
+        ],
+    );
+    check(
+        "{ auth: { issuers: [{ issuer: project-1 }] } }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.issuers[0].issuer: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"
+        ],
+    );
     check(
         "{ auth: { issuers: [{ issuer: https://login, jwksUri: http://keys }] } }",
         &Observed::default(),
-        &expect!["InvalidSpec spec.auth.issuers[0].jwksUri: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"],
+        &expect![
+            "InvalidSpec spec.auth.issuers[0].jwksUri: is no https URL, so that keys could not be trusted; set jwksUri to the https URL of the issuer's keys, or issuer to its https URL"
+        ],
     );
     check(
         "{ auth: { issuers: [{ issuer: https://login }, { issuer: https://login }] } }",
@@ -82,12 +130,24 @@ fn keys_come_over_tls_and_issuers_are_named_once() {
 #[test]
 fn a_route_needs_a_url_with_a_name_as_host() {
     for (spec, expected) in [
-        ("{ expose: { ingress: {} }, auth: { issuers: [{ issuer: https://login }] } }", expect!["InvalidSpec spec.publicUrl: is missing, and host and path of the route come from it; set it to a URL such as https://mcp.example.com/mcp"]),
+        (
+            "{ expose: { ingress: {} }, auth: { issuers: [{ issuer: https://login }] } }",
+            expect![
+                "InvalidSpec spec.publicUrl: is missing, and host and path of the route come from it; set it to a URL such as https://mcp.example.com/mcp"
+            ],
+        ),
         (
             "{ publicUrl: https://192.0.2.1/mcp, expose: { ingress: {} }, auth: { issuers: [{ issuer: https://login }] } }",
-            expect!["InvalidSpec spec.publicUrl: has an address as host, which an Ingress cannot route; set it to a URL such as https://mcp.example.com/mcp"],
+            expect![
+                "InvalidSpec spec.publicUrl: has an address as host, which an Ingress cannot route; set it to a URL such as https://mcp.example.com/mcp"
+            ],
         ),
-        ("{ publicUrl: http://mcp.example.com/mcp, auth: { issuers: [{ issuer: https://login }] } }", expect!["InvalidSpec spec.publicUrl: is http beyond localhost and the cluster, where anybody could read tokens; set it to a URL such as https://mcp.example.com/mcp"]),
+        (
+            "{ publicUrl: http://mcp.example.com/mcp, auth: { issuers: [{ issuer: https://login }] } }",
+            expect![
+                "InvalidSpec spec.publicUrl: is http beyond localhost and the cluster, where anybody could read tokens; set it to a URL such as https://mcp.example.com/mcp"
+            ],
+        ),
     ] {
         check(spec, &Observed::default(), &expected);
     }
@@ -98,19 +158,27 @@ fn peers_and_collector_must_be_readable() {
     for (spec, expected) in [
         (
             "{ publicUrl: https://a.example.com, expose: { from: [{ ipBlock: { cidr: 10.0.0.0/33 } }] }, auth: { issuers: [{ issuer: https://login }] } }",
-            expect!["InvalidSpec spec.expose.from[0].ipBlock.cidr: is no range of addresses; write a range such as 10.0.0.0/8, and parts of it in except"],
+            expect![
+                "InvalidSpec spec.expose.from[0].ipBlock.cidr: is no range of addresses; write a range such as 10.0.0.0/8, and parts of it in except"
+            ],
         ),
         (
             "{ publicUrl: https://a.example.com, expose: { from: [{ ipBlock: { cidr: 10.0.0.0/8, except: [11.0.0.0/16] } }] }, auth: { issuers: [{ issuer: https://login }] } }",
-            expect!["InvalidSpec spec.expose.from[0].ipBlock.except: holds something that is no range inside cidr; write a range such as 10.0.0.0/8, and parts of it in except"],
+            expect![
+                "InvalidSpec spec.expose.from[0].ipBlock.except: holds something that is no range inside cidr; write a range such as 10.0.0.0/8, and parts of it in except"
+            ],
         ),
         (
             "{ publicUrl: https://a.example.com, expose: { from: [{}] }, auth: { issuers: [{ issuer: https://login }] } }",
-            expect!["InvalidSpec spec.expose.from[0]: takes either ipBlock or selectors; set ipBlock alone, or podSelector, namespaceSelector or both"],
+            expect![
+                "InvalidSpec spec.expose.from[0]: takes either ipBlock or selectors; set ipBlock alone, or podSelector, namespaceSelector or both"
+            ],
         ),
         (
             "{ observability: { otlp: { endpoint: collector } }, auth: { issuers: [{ issuer: https://login }] } }",
-            expect!["InvalidSpec spec.observability.otlp.endpoint: is no http or https URL; set it to a URL such as http://otel-collector.observability.svc:4318"],
+            expect![
+                "InvalidSpec spec.observability.otlp.endpoint: is no http or https URL; set it to a URL such as http://otel-collector.observability.svc:4318"
+            ],
         ),
     ] {
         check(spec, &Observed::default(), &expected);
@@ -121,14 +189,32 @@ fn peers_and_collector_must_be_readable() {
 fn the_older_of_two_routes_wins() {
     let owner = RouteOwner { namespace: "other".to_owned(), name: "first".to_owned() };
     let observed = Observed { route_owner: Some(owner), ..Observed::default() };
-    check(EXPOSED, &observed, &expect!["RouteConflict spec.publicUrl: host and path belong to the older McpServer `first` in namespace `other`; choose another host or path, or delete the other"]);
+    check(
+        EXPOSED,
+        &observed,
+        &expect![
+            "RouteConflict spec.publicUrl: host and path belong to the older McpServer `first` in namespace `other`; choose another host or path, or delete the other"
+        ],
+    );
 }
 
 #[test]
 fn what_belongs_to_somebody_else_is_left_alone() {
-    check(EXPOSED, &with_child(None), &expect!["NameConflict metadata.name: Service `tools` exists and belongs to nobody that the operator knows; delete or rename it, or choose another name for the McpServer"]);
+    check(
+        EXPOSED,
+        &with_child(None),
+        &expect![
+            "NameConflict metadata.name: Service `tools` exists and belongs to nobody that the operator knows; delete or rename it, or choose another name for the McpServer"
+        ],
+    );
     let other = owner("apps/v1", "Deployment", "shop", "9");
-    check(EXPOSED, &with_child(Some(other)), &expect!["NameConflict metadata.name: Service `tools` exists and belongs to Deployment `shop`; delete or rename it, or choose another name for the McpServer"]);
+    check(
+        EXPOSED,
+        &with_child(Some(other)),
+        &expect![
+            "NameConflict metadata.name: Service `tools` exists and belongs to Deployment `shop`; delete or rename it, or choose another name for the McpServer"
+        ],
+    );
 }
 
 #[test]
@@ -142,7 +228,13 @@ fn a_reference_that_does_not_control_is_no_ownership() {
 #[test]
 fn children_of_a_deleted_namesake_are_waited_for() {
     let earlier = owner("mcpfoundry.dev/v1alpha1", "McpServer", "tools", "an-earlier-uid");
-    check(EXPOSED, &with_child(Some(earlier)), &expect!["PredecessorRemains metadata.name: Service `tools` belongs to a deleted McpServer of the same name; wait until Kubernetes has collected it"]);
+    check(
+        EXPOSED,
+        &with_child(Some(earlier)),
+        &expect![
+            "PredecessorRemains metadata.name: Service `tools` belongs to a deleted McpServer of the same name; wait until Kubernetes has collected it"
+        ],
+    );
 }
 
 #[test]
@@ -165,7 +257,8 @@ fn every_reason_is_listed_not_only_the_first() {
 
 #[test]
 fn the_service_answers_under_all_its_names() {
-    let spec = "{ http: { extraHosts: [z.example.com, a.example.com] }, auth: { issuers: [{ issuer: https://login }] } }";
+    let spec =
+        "{ http: { extraHosts: [z.example.com, a.example.com] }, auth: { issuers: [{ issuer: https://login }] } }";
     let valid = validate(&mcp_server(spec), &Observed::default(), &settings()).unwrap();
     assert_eq!(
         valid.config.accepted_hosts,

@@ -9,9 +9,7 @@ use crds::{
     gateway_config::{GatewayConfig, GatewayPolicy},
     mcp_server::Peer,
 };
-use k8s_openapi::{
-    api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference,
-};
+use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
 /// An `McpServer` that can be run: parsed, references resolved, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +75,6 @@ pub struct IssuerCa {
     pub config_map: String,
     /// Key in it.
     pub key: String,
-    /// Revision of the content: another content is another rollout.
-    pub revision: String,
 }
 
 impl IssuerCa {

@@ -40,7 +40,8 @@ fn source(name: String) -> ConfigMapVolumeSource {
 /// Optional: a pod that restarts after the ConfigMap is gone starts and reports what is missing.
 fn issuer_ca(ca: &IssuerCa) -> Volume {
     let item = KeyToPath { key: ca.key.clone(), path: ca.key.clone(), mode: None };
-    let source = ConfigMapVolumeSource { items: Some(vec![item]), optional: Some(true), ..source(ca.config_map.clone()) };
+    let source =
+        ConfigMapVolumeSource { items: Some(vec![item]), optional: Some(true), ..source(ca.config_map.clone()) };
     volume(&volume_name(ca), source)
 }
 

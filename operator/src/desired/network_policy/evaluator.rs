@@ -65,7 +65,11 @@ fn enters(policies: &[NetworkPolicy], from: &End, to: &End, protocol: &str, port
 }
 
 /// The policies that isolate `end` in this direction. None: everything goes.
-fn selecting<'a>(policies: &'a [NetworkPolicy], end: &'a End, direction: &'a str) -> impl Iterator<Item = &'a NetworkPolicy> {
+fn selecting<'a>(
+    policies: &'a [NetworkPolicy],
+    end: &'a End,
+    direction: &'a str,
+) -> impl Iterator<Item = &'a NetworkPolicy> {
     policies.iter().filter(move |policy| {
         let Some(pod) = &end.pod else { return false };
         let spec = spec(policy);

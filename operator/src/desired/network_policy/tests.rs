@@ -117,7 +117,11 @@ fn only_the_two_ports_exist() {
 
 #[test]
 fn names_are_resolved_also_by_a_cache_on_the_node() {
-    let caches = [End::pod("kube-system", &[("k8s-app", "kube-dns")], "10.1.0.2"), End::address("169.254.20.10"), End::address("fd00::a")];
+    let caches = [
+        End::pod("kube-system", &[("k8s-app", "kube-dns")], "10.1.0.2"),
+        End::address("169.254.20.10"),
+        End::address("fd00::a"),
+    ];
     for cache in caches {
         for protocol in ["UDP", "TCP"] {
             assert!(flow(&policy(INSIDE), &gateway(), &cache, protocol, 53));

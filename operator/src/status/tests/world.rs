@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use crate::{
     desired::{Desired, annotation::DESIRED_HASH, desired},
     observed::{
-        ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment, ObservedPod,
-        PodVerification, UnauthenticatedAnswer,
+        ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment,
+        ObservedPod, PodVerification, UnauthenticatedAnswer,
     },
     status::{Applied, Failed, Outcome, status},
     validate::{
@@ -24,11 +24,9 @@ use crate::{
     },
 };
 
-const EXPOSED: &str =
-    "{ publicUrl: https://mcp.example.com/mcp, expose: { ingress: {} }, auth: { issuers: [{ issuer: https://login }] } }";
+const EXPOSED: &str = "{ publicUrl: https://mcp.example.com/mcp, expose: { ingress: {} }, auth: { issuers: [{ issuer: https://login }] } }";
 const OPEN: &str = "{ auth: { mode: None, insecureAllowUnauthenticated: true } }";
-const CHALLENGE: &str =
-    r#"Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", scope="tools:ping""#;
+const CHALLENGE: &str = r#"Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", scope="tools:ping""#;
 
 /// What `status` is asked about.
 #[derive(Clone, Debug)]
@@ -83,8 +81,7 @@ impl World {
         let mut world = Self::settled();
         let spec = EXPOSED.replace("https://login", "https://login, caConfigMapRef: { name: gone }");
         world.mcp_server = mcp_server(&spec);
-        world.outcome =
-            Outcome::Rejected(validate(&world.mcp_server, &world.observed, &settings()).unwrap_err());
+        world.outcome = Outcome::Rejected(validate(&world.mcp_server, &world.observed, &settings()).unwrap_err());
         world
     }
 
