@@ -5,8 +5,8 @@
 
 use axum::{
     Json, Router,
-    extract::State,
-    middleware::from_fn,
+    extract::{Request, State},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -16,7 +16,7 @@ use http::{StatusCode, header::CONTENT_TYPE};
 use crate::{
     app::App,
     health::{Readiness, readiness},
-    layers::{request_limits::request_limits, security_headers::security_headers},
+    layers::{request_limits, security_headers},
     report::report,
 };
 
@@ -30,9 +30,18 @@ pub fn admin(app: App) -> Router {
         .route("/readyz", get(readyz))
         .route(REPORT_PATH, get(|State(app): State<App>| async move { Json(report(&app)) }))
         .route("/metrics", get(metrics))
-        .layer(from_fn(request_limits))
-        .layer(from_fn(security_headers))
+        .layer(from_fn(guarded))
         .with_state(app)
+}
+
+/// The bounds and the headers of the public listener.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = match request_limits::check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.status().into_response(),
+    };
+    security_headers::write(response.headers_mut());
+    response
 }
 
 async fn readyz(State(app): State<App>) -> Response {
@@ -50,4 +59,58 @@ fn not_ready(why: &'static str) -> Response {
 async fn metrics(State(app): State<App>) -> Response {
     let auth = app.authenticator().map(|authenticator| authenticator.health());
     ([(CONTENT_TYPE, OPEN_METRICS)], app.metrics().encode(auth.as_ref())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::gateway_report::GatewayReport;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        auth::{IssuerSettings, KeySource},
+        dev::DEV_ISSUER,
+        testing::{TestApp, app, request, send},
+    };
+
+    async fn answer(app: &App, path: &str) -> (u16, Value) {
+        let answer = send(admin(app.clone()), request("GET", path)).await;
+        (answer.status.as_u16(), answer.body)
+    }
+
+    #[tokio::test]
+    async fn a_pod_is_ready_until_it_drains_and_live_to_the_end() {
+        let app = TestApp::new().app;
+        assert_eq!(answer(&app, "/readyz").await, (200, "ready\n".into()));
+        app.start_draining();
+        assert_eq!(answer(&app, "/readyz").await, (503, "not ready: stopping\n".into()));
+        assert_eq!(answer(&app, "/livez").await, (200, "live\n".into()));
+        assert_eq!(answer(&app, "/report").await.1["draining"], true);
+    }
+
+    #[tokio::test]
+    async fn a_pod_without_keys_is_live_and_not_ready() {
+        let (issuer, audiences) = (DEV_ISSUER.to_owned(), vec!["a".to_owned()]);
+        let app = app(vec![IssuerSettings { issuer, audiences, keys: KeySource::Unavailable }]);
+        assert_eq!(answer(&app, "/readyz").await.0, 503);
+        assert_eq!(answer(&app, "/livez").await.0, 200);
+        assert_eq!(answer(&app, "/report").await.1["issuers"][0]["state"], "Pending");
+    }
+
+    #[tokio::test]
+    async fn the_operator_can_read_the_report() {
+        let app = TestApp::new().app;
+        let (_, document) = answer(&app, "/report").await;
+        let report = GatewayReport::parse(document.to_string().as_bytes()).unwrap();
+        assert_eq!(report, crate::report::report(&app));
+        assert_eq!(report.eras, ["2026-07-28", "2025-11-25"]);
+    }
+
+    #[tokio::test]
+    async fn nothing_of_the_public_listener_is_here() {
+        let app = TestApp::new().app;
+        for path in ["/mcp", "/health", "/.well-known/oauth-protected-resource/mcp", "/"] {
+            assert_eq!(answer(&app, path).await.0, 404, "{path}");
+        }
+    }
 }
