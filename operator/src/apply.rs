@@ -19,6 +19,8 @@ use crate::{
 };
 
 pub use child::ApplyError;
+#[cfg(test)]
+pub(crate) use fields::owned_fields;
 
 /// Who writes children, for ever: another name would orphan every field.
 pub const FIELD_MANAGER: &str = "mcp-operator";

@@ -161,7 +161,10 @@ where
 /// Names of the objects that are labelled for each `McpServer`, so that a run need not go through
 /// everything. It may name what is gone by now: the caches know.
 #[derive(Default)]
-pub struct Index(Mutex<HashMap<(String, String), BTreeSet<(CachedKind, String)>>>);
+pub struct Index(Mutex<HashMap<(String, String), Names>>);
+
+/// Kinds and names, sorted.
+type Names = BTreeSet<(CachedKind, String)>;
 
 impl Index {
     /// Notes an object, or that it is gone. Returns the `McpServer` that it is labelled for.
@@ -184,8 +187,8 @@ impl Index {
         Some(ObjectRef::new(mcp_server).within(namespace))
     }
 
-    /// Everything that is labelled for the `McpServer` `name`, sorted.
-    pub fn of(&self, namespace: &str, name: &str) -> BTreeSet<(CachedKind, String)> {
+    /// Everything that is labelled for the `McpServer` `name`.
+    pub fn of(&self, namespace: &str, name: &str) -> Names {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         index.get(&(namespace.to_owned(), name.to_owned())).cloned().unwrap_or_default()
     }

@@ -16,7 +16,14 @@ pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else takes")]
         Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock that panics when it is asked.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self(Arc::new(|| panic!("the clock is broken on purpose")))
     }
 
     /// A clock that stands still.
@@ -30,10 +37,14 @@ impl Clock {
     }
 }
 
-/// A number in `0.0..1.0` to spread retries with. Not for secrets: it is the seed of a hash map.
+/// A number in `0.0..1.0` to spread retries with.
 pub fn chance() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    f64::from(u32::try_from(bits).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+    f64::from(draw()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Any number. Not for secrets: it is the seed of a hash map.
+pub fn draw() -> u32 {
+    u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default()
 }
 
 #[cfg(test)]

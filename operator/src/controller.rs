@@ -230,7 +230,7 @@ impl Feeder {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(async move { task.await }));
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(task));
     }
 
     fn feed<K>(
@@ -271,11 +271,24 @@ impl Feeder {
             writer.apply_watcher_event(&event);
             match event {
                 Event::Init => {}
-                Event::InitDone => self.queue_all(&all).await,
-                Event::InitApply(object) | Event::Apply(object) => self.queue_with_neighbours(&object, false).await,
+                // Queued with all the others at the end: nobody reads the queue before the caches are full.
+                Event::InitApply(object) => {
+                    self.neighbours.note(&object, false);
+                }
+                Event::InitDone => {
+                    let exists = |key: &Key| !self.covers(key) || all.get(key).is_some();
+                    self.verifier.retain(exists);
+                    self.neighbours.retain(exists);
+                    self.queue_all(&all).await;
+                }
+                Event::Apply(object) => self.queue_with_neighbours(&object, false).await,
                 Event::Delete(object) => self.queue_with_neighbours(&object, true).await,
             }
         }
+    }
+
+    fn covers(&self, key: &Key) -> bool {
+        self.scope.namespace().is_none_or(|namespace| key.namespace.as_deref() == Some(namespace))
     }
 
     async fn queue_with_neighbours(&self, mcp_server: &McpServer, gone: bool) {

@@ -142,7 +142,7 @@ impl Candidate {
         let Some((lease, _)) = self.seen.take().filter(|_| held) else { return };
         let spec =
             LeaseSpec { holder_identity: None, lease_duration_seconds: Some(1), ..lease.spec.unwrap_or_default() };
-        let lease = Lease { spec: Some(spec), ..lease };
+        let lease = Lease { spec: Some(spec), metadata: lease.metadata };
         match timeout(CALL_DEADLINE, self.api.replace(&self.name, &PostParams::default(), &lease)).await {
             Ok(Ok(_)) => info!("released the Lease"),
             Ok(Err(error)) => warn!(error = &error as &dyn std::error::Error, "the Lease could not be released"),
@@ -197,13 +197,13 @@ impl Candidate {
 
     async fn create(&self) -> kube::Result<Lease> {
         let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-        let lease = Lease { metadata, spec: Some(self.spec(None)), ..Lease::default() };
+        let lease = Lease { metadata, spec: Some(self.spec(None)) };
         within_deadline(self.api.create(&PostParams::default(), &lease)).await
     }
 
     async fn take(&self) -> kube::Result<Lease> {
         let Some((seen, _)) = &self.seen else { return self.create().await };
-        let lease = Lease { spec: Some(self.spec(seen.spec.as_ref())), ..seen.clone() };
+        let lease = Lease { spec: Some(self.spec(seen.spec.as_ref())), metadata: seen.metadata.clone() };
         within_deadline(self.api.replace(&self.name, &PostParams::default(), &lease)).await
     }
 
@@ -279,6 +279,6 @@ mod tests {
             lease_duration_seconds: Some(15),
             ..LeaseSpec::default()
         };
-        Lease { spec: Some(spec), ..Lease::default() }
+        Lease { spec: Some(spec), metadata: ObjectMeta::default() }
     }
 }

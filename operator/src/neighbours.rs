@@ -49,6 +49,16 @@ impl Neighbours {
         concerned
     }
 
+    /// Forgets whatever `exists` denies: what went while nobody watched.
+    pub fn retain(&self, exists: impl Fn(&ObjectRef<McpServer>) -> bool) {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = |key: &&(String, String)| !exists(&ObjectRef::new(&key.1).within(&key.0));
+        let gone: Vec<_> = hosts.host_of.keys().filter(gone).cloned().collect();
+        for key in gone {
+            hosts.forget(&key);
+        }
+    }
+
     /// The others with the host of `mcp_server`.
     pub fn of(&self, mcp_server: &McpServer) -> Vec<Arc<McpServer>> {
         let Some(host) = host(mcp_server) else { return Vec::new() };
@@ -124,6 +134,16 @@ mod tests {
         neighbours.note(&b, false);
         b.spec.replicas = 5;
         assert_eq!(concerned(&neighbours.note(&b, false)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_went_while_nobody_watched_is_forgotten() {
+        let neighbours = Neighbours::default();
+        let a = mcp_server("a", "https://one/mcp");
+        neighbours.note(&a, false);
+        neighbours.note(&mcp_server("b", "https://one/mcp"), false);
+        neighbours.retain(|key| key.name == "a");
+        assert_eq!(neighbours.of(&a).len(), 0);
     }
 
     fn concerned(found: &[ObjectRef<McpServer>]) -> Vec<&str> {

@@ -8,7 +8,6 @@ mod pods;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::McpServer;
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
@@ -106,9 +105,9 @@ fn child((kind, name): (CachedKind, String)) -> Option<(ChildKind, String)> {
 
 /// Status comes from the cache, as far as it speaks of this object; the rest from the newest metadata.
 fn observed_deployment(caches: &Caches, namespace: &str, child: &ObservedChild) -> ObservedDeployment {
-    let cached = caches.deployment(namespace, child.name());
-    let same = cached.filter(|cached| cached.metadata.uid == child.metadata.uid);
-    let status = same.and_then(|cached: std::sync::Arc<Deployment>| cached.status.clone()).unwrap_or_default();
+    let shown = caches.deployment(namespace, child.name());
+    let same = shown.filter(|shown| shown.metadata.uid == child.metadata.uid);
+    let status = same.and_then(|shown| shown.status.clone()).unwrap_or_default();
     let annotation = |key: &str| child.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
     let conditions = status.conditions.unwrap_or_default().into_iter();
     ObservedDeployment {

@@ -29,7 +29,7 @@ use crate::{
     references::References,
     requests::{CallError, Requests},
     status::{Applied, Failed, Outcome, status},
-    validate::{OperatorSettings, ValidServer, validate},
+    validate::{Invalid, OperatorSettings, ValidServer, validate},
     verify::{Plan, Verifier},
     write_status::{StatusWrite, Unwritten, write_status},
     written::Written,
@@ -85,6 +85,11 @@ pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<
         (None, Ok(valid)) => converge(&ctx, &mcp_server, &observed, valid).await?,
         (None, Err(invalid)) => (Outcome::Rejected(invalid), None),
     };
+    if failure.is_none() && ctx.verifier.awaits_an_answer(&ObjectRef::from_obj(&mcp_server)) {
+        // A ready pod that was never asked is no reason to call the endpoint down, nor to call it up: after a
+        // restart every pod is one. The answer is seconds away and queues a run.
+        return Ok(Action::await_change());
+    }
     let next = status(&mcp_server, &outcome, &observed, ctx.clock.now());
     let written = write_status(&ctx.requests, &ctx.written, &ctx.unwritten, &mcp_server, &next).await;
     let written = written.map_err(|error| not_leader_or(error, Error::WriteStatus))?;
@@ -162,7 +167,7 @@ fn not_leader_or(error: CallError, otherwise: fn(CallError) -> Error) -> Error {
 fn requeue(outcome: &Outcome, written: StatusWrite) -> Action {
     match (written, outcome) {
         (StatusWrite::HeldBack(wait), _) => Action::requeue(wait),
-        (_, Outcome::Rejected(invalid)) if invalid.iter().any(|invalid| invalid.passes()) => {
+        (_, Outcome::Rejected(invalid)) if invalid.iter().any(Invalid::passes) => {
             Action::requeue(jittered(PREDECESSOR_INTERVAL, chance()))
         }
         _ => Action::await_change(),
@@ -191,6 +196,7 @@ pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Ac
 }
 
 /// What happens to an object whose run failed. The only place where the error is logged.
+#[expect(clippy::needless_pass_by_value, reason = "the runtime hands over what it has cloned")]
 pub fn error_policy(mcp_server: Arc<McpServer>, error: &Error, ctx: Arc<Context>) -> Action {
     let name = format!("{}/{}", mcp_server.namespace().unwrap_or_default(), mcp_server.name_any());
     let key = ObjectRef::from_obj(mcp_server.as_ref());

@@ -242,7 +242,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_is_obeyed_or_handed_on() {
-        assert_eq!(tries(Access::Write, 429, 1).await, (2, 429));
+        assert_eq!(tries(Access::Write, 429, 2).await, (2, 429));
         assert_eq!(tries(Access::Write, 429, 30).await, (1, 429));
         assert_eq!(refusal(429, 30).retry_after(), Some(Duration::from_secs(30)));
     }
@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn status(code: u16, retry_after: u32) -> Status {
-        let details = kube::core::response::StatusDetails { retry_after_seconds: retry_after, ..Default::default() };
+        let details = serde_json::from_value(serde_json::json!({ "retryAfterSeconds": retry_after })).unwrap();
         Status::failure("because", "Because").with_code(code).with_details(details)
     }
 

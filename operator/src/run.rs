@@ -12,7 +12,7 @@ use crate::{
     admin::{self, Readiness, Stage},
     args::Args,
     caches::Scope,
-    clock::{Clock, chance},
+    clock::{Clock, draw},
     controller::{self, Setup},
     leader::Candidate,
     metrics::Metrics,
@@ -110,7 +110,7 @@ async fn lead(candidate: &mut Candidate, setup: &Setup, shutdown: &CancellationT
 fn identity(args: &Args) -> String {
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     let host = args.identity.clone().unwrap_or_else(host);
-    format!("{host}_{}_{:08x}", std::process::id(), (chance() * f64::from(u32::MAX)) as u32)
+    format!("{host}_{}_{:08x}", std::process::id(), draw())
 }
 
 fn settings(args: &Args) -> OperatorSettings {

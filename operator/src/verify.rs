@@ -141,6 +141,20 @@ impl Verifier {
         }
     }
 
+    /// Asks nothing more about whatever `exists` denies.
+    pub fn retain(&self, exists: impl Fn(&ObjectRef<McpServer>) -> bool) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, gone) in entries.extract_if(|key, _| !exists(key)) {
+            gone.stop.cancel();
+        }
+    }
+
+    /// Whether a pod of `key` was not asked yet. It ends with a queued run.
+    pub fn awaits_an_answer(&self, key: &ObjectRef<McpServer>) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).is_some_and(|entry| entry.plan.pods.keys().any(|uid| !entry.found.contains_key(uid)))
+    }
+
     /// What was found about the pod `uid` of `key` when it was asked last.
     pub fn found(&self, key: &ObjectRef<McpServer>, uid: &str) -> Option<PodVerification> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.found.get(uid).cloned()

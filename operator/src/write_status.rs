@@ -109,7 +109,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(unwritten.hold("a", start), Some(PROGRESS_INTERVAL));
         let later = start + Duration::from_secs(4);
-        assert_eq!(unwritten.hold("a", later), Some(PROGRESS_INTERVAL - Duration::from_secs(4)));
+        assert_eq!(unwritten.hold("a", later), PROGRESS_INTERVAL.checked_sub(Duration::from_secs(4)));
         assert_eq!(unwritten.hold("b", later), Some(PROGRESS_INTERVAL));
         assert_eq!(unwritten.hold("a", start + PROGRESS_INTERVAL), None);
         unwritten.forget("a");

@@ -223,7 +223,9 @@ async fn take_up<K: Child>(writer: &Writer<'_>, desired: &K, document: &Value, n
     let found = writer.requests.call(Access::Read, || api.list_metadata(&only)).await;
     let found = found.map_err(|source| failed::<K>(name, source))?.items.pop();
     // Gone since: the next run creates it.
-    let Some(PartialObjectMeta { metadata, .. }) = found else { return Err(ApplyError::Vanished { kind: K::KIND, name: name.to_owned() }) };
+    let Some(PartialObjectMeta { metadata, .. }) = found else {
+        return Err(ApplyError::Vanished { kind: K::KIND, name: name.to_owned() });
+    };
     let existing = ObservedChild { kind: K::KIND, metadata };
     if !existing.is_controlled_by(writer.owner_uid) {
         return Err(ApplyError::NameTaken { kind: K::KIND, name: name.to_owned() });

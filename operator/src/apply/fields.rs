@@ -59,7 +59,7 @@ pub(super) fn still_ours(metadata: &ObjectMeta, manager: &str, desired: &Value) 
 }
 
 /// The `FieldsV1` of an apply of `object`.
-fn owned_fields(object: &Value) -> Value {
+pub(crate) fn owned_fields(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(root) = object.as_object_mut() {
         root.remove("apiVersion");

@@ -1,1 +1,53 @@
+//! Who is deleted, and who never is.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
+use serde_json::json;
+
+use super::*;
+use crate::{leader::Fence, observed::ObservedDeployment, requests::Requests, written::Written};
+
+#[tokio::test]
+async fn a_former_configuration_goes_once_no_replica_set_names_it() {
+    let observed = world(&[("tools-config-old", "us", "tools"), ("tools-config-new", "us", "tools")], true);
+    assert_eq!(doomed_names(&observed, &["tools-config-new"], &["old"]), Vec::<String>::new());
+    assert_eq!(doomed_names(&observed, &["tools-config-new"], &[]), ["tools-config-old"]);
+}
+
+#[tokio::test]
+async fn nothing_goes_while_the_deployment_has_not_been_acted_on() {
+    let observed = world(&[("tools-config-old", "us", "tools")], false);
+    assert_eq!(doomed_names(&observed, &[], &[]), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_another_owns_or_is_labelled_for_another_stays() {
+    let observed = world(&[("a", "them", "tools"), ("b", "us", "other"), ("c", "us", "tools")], true);
+    assert_eq!(doomed_names(&observed, &[], &[]), ["c"]);
+}
+
+fn doomed_names(observed: &Observed, wanted: &[&str], in_use: &[&str]) -> Vec<String> {
+    let (service, _) =
+        tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
+    let requests = Requests::new(Client::new(service, "demo"), Fence::default());
+    let written = Written::default();
+    let writer = Writer { requests: &requests, written: &written, owner_uid: "us", name: "tools", namespace: "demo" };
+    let wanted = wanted.iter().map(|name| (ChildKind::ConfigMap, *name)).collect();
+    let in_use = in_use.iter().map(|revision| (*revision).to_owned()).collect();
+    doomed(&writer, observed, &wanted, &in_use).iter().map(|child| child.name().to_owned()).collect()
+}
+
+fn world(config_maps: &[(&str, &str, &str)], rolled: bool) -> Observed {
+    let child = |(name, owner, label): &(&str, &str, &str)| {
+        let metadata: ObjectMeta = serde_json::from_value(json!({
+            "name": name,
+            "labels": { "mcpfoundry.dev/mcp-server": label },
+            "ownerReferences": [{ "apiVersion": "x", "kind": "McpServer", "name": "tools", "uid": owner, "controller": true }],
+        }))
+        .unwrap();
+        ObservedChild { kind: ChildKind::ConfigMap, metadata }
+    };
+    let deployment =
+        ObservedDeployment { generation: 2, observed_generation: 1 + i64::from(rolled), ..Default::default() };
+    Observed { children: config_maps.iter().map(child).collect(), deployment: Some(deployment), ..Observed::default() }
+}
