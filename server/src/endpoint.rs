@@ -3,18 +3,17 @@
 //! If a handler takes a [`Principal`], the router has put authentication before it. The order of a call:
 //! read the body, parse, open the span, run under the policy in force, write down how it ended.
 
-use std::sync::Arc;
-
 use axum::{
-    Extension, Json,
+    Json,
     body::Body,
-    extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{
-    HeaderValue, Method, StatusCode,
+    HeaderValue, Method, Request, StatusCode,
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE},
 };
+use hyper::body::Body as HttpBody;
 
 use crate::{
     app::App,
@@ -30,13 +29,18 @@ use crate::{
 const ALLOWED: &str = "POST, OPTIONS";
 
 /// The MCP endpoint: every method, since what a method means there is for [`crate::mcp`] to say.
-pub(crate) async fn mcp(
-    State(app): State<App>,
-    Extension(principal): Extension<Arc<Principal>>,
-    Extension(correlation_id): Extension<CorrelationId>,
-    Extension(http_span): Extension<HttpSpan>,
-    request: Request,
-) -> Result<Response, Error> {
+/// What the log is to say of a call goes to `observed`.
+pub(crate) async fn mcp<B>(
+    app: &App,
+    principal: &Principal,
+    correlation_id: &CorrelationId,
+    http_span: &HttpSpan,
+    request: Request<B>,
+    observed: &mut Option<Observed>,
+) -> Result<Response, Error>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     match *request.method() {
         Method::OPTIONS => return Ok((StatusCode::NO_CONTENT, [(ALLOW, ALLOWED)]).into_response()),
         Method::GET | Method::POST | Method::DELETE => {}
@@ -46,15 +50,14 @@ pub(crate) async fn mcp(
     let body = body::read(body, app.body_budget()).await?;
     let start = app.clock().monotonic();
     let parsed = app.mcp().parse(McpRequest { method: &parts.method, headers: &parts.headers, body: &body.bytes });
-    let span = app.telemetry().mcp_span(parsed.record(), parsed.trace_context(), &http_span, parts.version);
-    let caller = Caller { principal: &principal, correlation_id: correlation_id.as_str() };
+    let span = app.telemetry().mcp_span(parsed.record(), parsed.trace_context(), http_span, parts.version);
+    let caller = Caller { principal, correlation_id: correlation_id.as_str() };
     let reply = app.mcp().run(&app.policy(), caller, parsed).await;
-    let observed = Observed { record: reply.record.clone(), span: span.ids() };
     app.metrics().request_ended(&reply.record, app.clock().monotonic().saturating_duration_since(start));
+    let ids = span.ids();
     span.end(&reply.record);
-    let mut response = with_challenge(&app, reply);
-    response.extensions_mut().insert(observed);
-    Ok(response)
+    *observed = Some(Observed { record: reply.record.clone(), span: ids });
+    Ok(with_challenge(app, reply))
 }
 
 fn with_challenge(app: &App, mut reply: McpReply) -> Response {
@@ -66,12 +69,12 @@ fn with_challenge(app: &App, mut reply: McpReply) -> Response {
 }
 
 /// What discovery says, for those who do not speak MCP.
-pub(crate) async fn capabilities(State(app): State<App>, Extension(_caller): Extension<Arc<Principal>>) -> Response {
+pub(crate) fn capabilities(app: &App, _caller: &Principal) -> Response {
     Json(app.mcp().capabilities_document()).into_response()
 }
 
 /// How to get a token. Without one, and for pages of any origin: it is public.
-pub(crate) async fn metadata(State(app): State<App>) -> Response {
+pub(crate) fn metadata(app: &App) -> Response {
     let scopes = app.policy().scopes_supported(app.catalog());
     let document = ProtectedResourceMetadata::new(
         app.config().endpoint.resource(),
@@ -87,6 +90,6 @@ pub(crate) async fn metadata(State(app): State<App>) -> Response {
 }
 
 /// Whether the process serves, for those who know nothing else of it.
-pub(crate) async fn public_health(State(app): State<App>) -> Response {
-    Json(health::public(&app)).into_response()
+pub(crate) fn public_health(app: &App) -> Response {
+    Json(health::public(app)).into_response()
 }

@@ -1,11 +1,10 @@
 //! What the layers refuse, and the one mapping to HTTP status and JSON-RPC code.
 //!
-//! A layer returns an [`Error`]; [`crate::layers::answer`] alone turns it into bytes, since only there
+//! A layer returns an [`Error`]; [`crate::layers::answer`] alone turns it into bytes, since only then
 //! path and correlation id are both known. Errors of MCP itself are made in [`crate::mcp`].
 
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::auth::Refusal;
@@ -153,14 +152,5 @@ impl Error {
             self,
             Self::UriTooLong | Self::HeadersTooLarge | Self::BodyTooLarge | Self::BodyTooSlow | Self::BodyUnreadable
         )
-    }
-}
-
-/// An empty answer that carries the error outwards, to [`crate::layers::answer`].
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let mut response = self.status().into_response();
-        response.extensions_mut().insert(self);
-        response
     }
 }

@@ -8,16 +8,38 @@ mod activity;
 mod connection;
 mod slots;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use axum::Router;
-use hyper::rt::Executor as _;
+use axum::{Router, response::Response};
+use bytes::Bytes;
+use http::Request;
+use hyper::{body::Body as HttpBody, rt::Executor as _};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
 
 use crate::metrics::Metrics;
 use connection::{Tasks, serve_connection};
 use slots::Slots;
+
+/// What answers requests. A cheap handle.
+///
+/// Not tower's trait: there the answer has a named type, and to be named it must be boxed.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// Answers a request of `client`.
+    fn answer<B>(&self, client: Option<SocketAddr>, request: Request<B>) -> impl Future<Output = Response> + Send
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static;
+}
+
+impl Service for Router {
+    async fn answer<B>(&self, _: Option<SocketAddr>, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
+    {
+        self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+}
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +60,13 @@ impl Default for Limits {
 /// short enough to go unnoticed. Chosen.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `stop`, then lets calls in flight finish for at most `drain`. `metrics` count
+/// Serves `service` until `stop`, then lets calls in flight finish for at most `drain`. `metrics` count
 /// the connections, where somebody wants to know.
 ///
 /// Returns how many connections were cut off at the deadline.
 pub async fn run(
     listener: TcpListener,
-    router: Router,
+    service: impl Service,
     limits: Limits,
     metrics: Option<&Metrics>,
     stop: CancellationToken,
@@ -70,7 +92,7 @@ pub async fn run(
             }
         };
         let opened = metrics.map(Metrics::connection_opened);
-        let served = serve_connection(stream, address, router.clone(), tasks.clone(), stop.clone());
+        let served = serve_connection(stream, address, service.clone(), tasks.clone(), stop.clone());
         tasks.execute(async move {
             served.await;
             drop((slot, opened));

@@ -1,6 +1,6 @@
 //! A whole [`App`] for unit tests of layers and routes: the development issuer, no socket, no file.
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use crds::gateway_config::{
     AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, CURRENT_VERSION, GatewayPolicy,
     IssuerConfig,
@@ -9,7 +9,6 @@ use http::{HeaderMap, Request, StatusCode, header::HOST};
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use tower::ServiceExt as _;
 
 use crate::{
     app::{App, Deps},
@@ -17,6 +16,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     config::{Config, testing::document},
     dev::{DEV_ISSUER, DevIssuer},
+    listener::Service,
     policy_file::PolicySource,
 };
 
@@ -76,9 +76,9 @@ pub(crate) fn request(method: &str, path: &str) -> Request<Body> {
     Request::builder().method(method).uri(path).header(HOST, "mcp.example.com").body(Body::empty()).unwrap()
 }
 
-/// Sends one request through a router.
-pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
-    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+/// Sends one request through a listener's routes.
+pub(crate) async fn send(service: impl Service, request: Request<Body>) -> Answer {
+    let (parts, body) = service.answer(None, request).await.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

@@ -3,12 +3,7 @@
 //! On the MCP path a JSON-RPC error, but for 401 and 403; elsewhere and there
 //! `{"error","error_description","correlation_id"}` (auth.md, `error-body`). Nothing of our insides.
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode, Version,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -19,21 +14,17 @@ use super::correlation::CorrelationId;
 use crate::{
     app::App,
     auth::{Refusal, challenge},
+    config::Route,
     error::Error,
 };
 
-/// Gives an answer that carries an [`Error`] its body and headers, and counts it.
-pub async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
-    let on_mcp_path = request.uri().path() == app.config().endpoint.path();
-    let correlation_id = request.extensions().get::<CorrelationId>().cloned();
-    let version = request.version();
-    let mut response = next.run(request).await;
-    let Some(error) = response.extensions().get::<Error>().cloned() else { return response };
+/// The answer to a request for `route` that ended in `error`, which is counted.
+pub fn answer(app: &App, error: &Error, route: Route, version: Version, id: &CorrelationId) -> Response {
     app.metrics().refused(error.reason());
-    let correlation_id = correlation_id.as_ref().map_or("", CorrelationId::as_str);
-    let document = document(&error, on_mcp_path, correlation_id);
-    *response.body_mut() = Body::from(document.to_string());
-    headers(&app, &error, response.headers_mut());
+    let document = document(error, route == Route::Endpoint, id.as_str());
+    let mut response = Response::new(Body::from(document.to_string()));
+    *response.status_mut() = error.status();
+    headers(app, error, response.headers_mut());
     // HTTP/2 knows no such header; there the stream alone ends.
     if error.closes_connection() && version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -88,46 +79,35 @@ fn document(error: &Error, on_mcp_path: bool, correlation_id: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        Router,
-        middleware::{from_fn, from_fn_with_state},
-        routing::any,
-    };
+    use http_body_util::BodyExt as _;
 
     use super::*;
     use crate::{
-        layers::{catch_panic::catch_panic, correlation::correlation},
-        testing::{Answer, TestApp, request, send},
+        layers::{catch_panic::catch_panic, correlation::HEADER},
+        testing::TestApp,
     };
 
-    async fn answer_to(path: &str) -> Answer {
+    async fn answer_to_a_panic(route: Route) -> (StatusCode, Value) {
         #[expect(clippy::panic, reason = "what is tested")]
-        async fn broken() -> Response {
-            panic!("it quotes the caller: canary")
-        }
-        let router = Router::new()
-            .route("/mcp", any(broken))
-            .route("/other", any(broken))
-            .layer(from_fn(catch_panic))
-            .layer(from_fn_with_state(TestApp::new().app, answer))
-            .layer(from_fn(correlation));
-        send(router, request("POST", path)).await
+        let error = catch_panic(async { panic!("it quotes the caller: canary") }).await.unwrap_err();
+        let id = CorrelationId::from_headers(&[(HEADER, HeaderValue::from_static("mine"))].into_iter().collect());
+        let answer = answer(&TestApp::new().app, &error, route, Version::HTTP_11, &id);
+        let status = answer.status();
+        (status, serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap())
     }
 
     #[tokio::test]
     async fn a_panic_is_an_internal_error_with_the_correlation_id_and_nothing_else() {
-        let answer = answer_to("/mcp").await;
-        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-        let id = answer.headers["x-correlation-id"].to_str().unwrap();
-        let error = json!({ "code": -32603, "message": "internal error", "data": { "correlation_id": id } });
-        assert_eq!(answer.body, json!({ "jsonrpc": "2.0", "error": error }));
+        let (status, body) = answer_to_a_panic(Route::Endpoint).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        let error = json!({ "code": -32603, "message": "internal error", "data": { "correlation_id": "mine" } });
+        assert_eq!(body, json!({ "jsonrpc": "2.0", "error": error }));
     }
 
     #[tokio::test]
     async fn off_the_mcp_path_errors_are_plain() {
-        let answer = answer_to("/other").await;
-        let id = answer.headers["x-correlation-id"].to_str().unwrap();
-        let plain = json!({ "error": "panicked", "error_description": "internal error", "correlation_id": id });
-        assert_eq!(answer.body, plain);
+        let (_, body) = answer_to_a_panic(Route::Health).await;
+        let plain = json!({ "error": "panicked", "error_description": "internal error", "correlation_id": "mine" });
+        assert_eq!(body, plain);
     }
 }

@@ -5,10 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
+use hyper::body::Body;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -48,7 +47,10 @@ pub struct BufferedBody {
 }
 
 /// Reads `body` to its end, or says why not.
-pub async fn read(mut body: Body, budget: &BodyBudget) -> Result<BufferedBody, Error> {
+pub async fn read<B>(mut body: B, budget: &BodyBudget) -> Result<BufferedBody, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     // A length that is announced is refused, or reserved, before a byte is read.
     let announced = body.size_hint().lower();
     let announced = usize::try_from(announced).map_err(|_| Error::BodyTooLarge)?;
@@ -98,6 +100,7 @@ impl Held<'_> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use futures::stream;
 
     use super::*;

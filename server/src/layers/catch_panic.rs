@@ -5,20 +5,13 @@
 
 use std::panic::AssertUnwindSafe;
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use futures::FutureExt as _;
 
 use crate::error::Error;
 
-/// Answers with [`Error::Panicked`] when the inner layers or the handler panic.
-pub async fn catch_panic(request: Request, next: Next) -> Response {
+/// Runs `work`; [`Error::Panicked`] when it panics.
+pub async fn catch_panic(work: impl Future<Output = Result<Response, Error>>) -> Result<Response, Error> {
     // Whatever a request shares is atomic or swapped whole, so no half-made state can be seen.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => Error::Panicked.into_response(),
-    }
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Error::Panicked))
 }

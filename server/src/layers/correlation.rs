@@ -1,12 +1,11 @@
 //! One id for all that belongs to a request: answer, log lines, spans, tool results.
 //!
-//! Outermost layer, so that every answer of ours carries the id, refusals included. A value that a
+//! Decided first, so that every answer of ours carries the id, refusals included. A value that a
 //! caller sends is taken only if it is harmless wherever it will be written; it is never reflected
 //! otherwise.
 
 use std::{fmt, sync::Arc};
 
-use axum::{extract::Request, middleware::Next, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -40,9 +39,10 @@ impl CorrelationId {
         &self.0
     }
 
-    /// The id as a header's value.
-    pub fn header_value(&self) -> HeaderValue {
-        HeaderValue::from_str(&self.0).expect("every allowed character is allowed in a header")
+    /// Writes the id on an answer.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        let value = HeaderValue::from_str(&self.0).expect("every allowed character is allowed in a header");
+        headers.insert(HEADER, value);
     }
 }
 
@@ -50,15 +50,6 @@ impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Decides the id, gives it to the inner layers as an extension, and writes it on the answer.
-pub async fn correlation(mut request: Request, next: Next) -> Response {
-    let id = CorrelationId::from_headers(request.headers());
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(HEADER, id.header_value());
-    response
 }
 
 fn valid(value: &HeaderValue) -> Option<&str> {

@@ -2,26 +2,15 @@
 //!
 //! The host only ever decides whether a request is served; nothing that we answer is made from it.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use http::{HeaderMap, Uri, header::HOST, uri::Authority};
 
-use crate::{app::App, config::Config, error::Error};
+use crate::{config::Config, error::Error};
 
 /// Refuses a request for another host.
-pub async fn host(State(app): State<App>, request: Request, next: Next) -> Response {
-    match check(app.config(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
-}
-
+///
 /// The host may come in the target (HTTP/2, absolute form), in the field, or in both. Each one that
 /// came must be ours, and both must agree: two parsers must not see two hosts.
-fn check(config: &Config, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+pub fn check(config: &Config, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
     let in_field = field(headers)?;
     let in_target = uri.authority().map(plain_host).transpose()?;
     let host = match (&in_target, &in_field) {

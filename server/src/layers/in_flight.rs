@@ -5,14 +5,9 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{app::App, error::Error};
+use crate::error::Error;
 
 /// Requests that are worked on at a time. Chosen: several times what two cores can keep busy, for
 /// tools that mostly wait.
@@ -28,11 +23,10 @@ impl Default for Places {
     }
 }
 
-/// Takes a place for as long as the request is worked on.
-pub async fn in_flight(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.places().0.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => Error::Overloaded.into_response(),
+impl Places {
+    /// A place, to be held for as long as the request is worked on.
+    pub fn take(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.0.try_acquire().map_err(|_| Error::Overloaded)
     }
 }
 

@@ -3,20 +3,16 @@
 //! A request without `Origin` comes from no page and passes. `*` is never answered here, credentials
 //! are never allowed: a caller shows a token in a header that the page itself must hold.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
     },
 };
 
-use crate::{app::App, config::Config, error::Error};
+use crate::{config::Config, error::Error};
 
 /// Source: features.md, P1-06.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -33,24 +29,17 @@ const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE
 /// at most, so that a removed origin is out within two hours everywhere.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
-/// Refuses pages that are not listed, answers preflights, and names the page on every answer.
-pub async fn origin(State(app): State<App>, request: Request, next: Next) -> Response {
-    let origin = match check(app.config(), request.headers()) {
-        Ok(origin) => origin,
-        Err(error) => return error.into_response(),
-    };
-    let Some(origin) = origin else { return next.run(request).await };
-    let mut response = if is_preflight(&request) { preflight() } else { next.run(request).await };
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+/// Names the page on its answer, so that its browser lets it read that.
+pub fn name_page(page: Option<HeaderValue>, headers: &mut HeaderMap) {
+    let Some(page) = page else { return };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, page);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     headers.append(VARY, HeaderValue::from_static("Origin"));
-    response
 }
 
-/// The origin to echo, if one came. Both sides are serialised origins, so equal bytes mean equal
+/// Refuses pages that are not listed; the origin to echo, if one came. Both sides are serialised origins, so equal bytes mean equal
 /// origins: a browser sends nothing else, and every trick with case, port or spelling differs.
-fn check(config: &Config, headers: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
+pub fn check(config: &Config, headers: &HeaderMap) -> Result<Option<HeaderValue>, Error> {
     let mut values = headers.get_all(ORIGIN).iter();
     let Some(origin) = values.next() else { return Ok(None) };
     let allowed = values.next().is_none()
@@ -59,11 +48,13 @@ fn check(config: &Config, headers: &HeaderMap) -> Result<Option<HeaderValue>, Er
     if allowed { Ok(Some(origin.clone())) } else { Err(Error::OriginNotAllowed) }
 }
 
-fn is_preflight(request: &Request) -> bool {
+/// Whether a browser asks for a page whether it may ask.
+pub fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight() -> Response {
+/// What the page may send.
+pub fn preflight() -> Response {
     let headers = [
         (ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS),
         (ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),

@@ -3,11 +3,6 @@
 //! Stands before whatever looks at the head. hyper reads a little more than this (see
 //! [`crate::listener`]), so that the refusal is ours and carries a correlation id.
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use http::{HeaderMap, Uri};
 
 use crate::error::Error;
@@ -23,14 +18,7 @@ const MAX_FIELDS: usize = 64;
 const MAX_FIELD_BYTES: usize = 32 * 1024;
 
 /// Refuses a head that is too large.
-pub async fn request_limits(request: Request, next: Next) -> Response {
-    match check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
     if target_bytes(uri) > MAX_TARGET_BYTES {
         return Err(Error::UriTooLong);
     }

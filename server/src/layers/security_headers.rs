@@ -3,7 +3,6 @@
 //! No header of ours ever carries a user, a session or a score. `Strict-Transport-Security` is the
 //! business of whoever ends TLS, and that is not this process.
 
-use axum::{extract::Request, middleware::Next, response::Response};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
@@ -12,13 +11,7 @@ use http::{
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Writes the headers of features.md, P1-07.
-pub async fn security_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    write(response.headers_mut());
-    response
-}
-
-fn write(headers: &mut HeaderMap) {
+pub fn write(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

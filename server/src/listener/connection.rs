@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
     io,
     net::SocketAddr,
     pin::{Pin, pin},
@@ -11,14 +10,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::body::Body;
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::{Request, Response, Version};
+use http::{Request, Version};
 use hyper::{
     body::{Body as HttpBody, Frame, Incoming, SizeHint},
     rt::Executor,
-    service::Service,
+    service::service_fn,
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -30,9 +28,11 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
 
-use super::activity::{Activity, watch};
+use super::{
+    Service,
+    activity::{Activity, watch},
+};
 
 /// What hyper itself reads of a head: more than [`crate::layers::request_limits`] accepts, so that the
 /// refusal of what lies between is ours. Beyond, hyper answers a bare 431 and closes.
@@ -71,7 +71,7 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
 pub(super) async fn serve_connection(
     stream: TcpStream,
     client: SocketAddr,
-    router: Router,
+    service: impl Service,
     tasks: Tasks,
     stop: CancellationToken,
 ) {
@@ -79,9 +79,18 @@ pub(super) async fn serve_connection(
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new(Instant::now()));
     let transport = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
-    let service = Counted { router, client, activity: Arc::clone(&activity) };
+    // Each request is noted from its head to the end of its answer.
+    let counted = service_fn(|request: Request<Incoming>| {
+        activity.request_began(request.version() == Version::HTTP_2);
+        let in_progress = InProgress(Arc::clone(&activity));
+        let service = service.clone();
+        async move {
+            let response = service.answer(Some(client), request).await;
+            Ok::<_, Infallible>(response.map(|body| UntilSent { body, _in_progress: in_progress }))
+        }
+    });
     let builder = builder(tasks);
-    let mut connection = pin!(builder.serve_connection(transport, service));
+    let mut connection = pin!(builder.serve_connection(transport, counted));
     tokio::select! {
         // A broken connection concerns nobody but its client, who knows.
         _ = connection.as_mut() => return,
@@ -117,31 +126,6 @@ fn builder(tasks: Tasks) -> Builder<Tasks> {
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_send_buf_size(MAX_SEND_BUFFER_BYTES);
     builder
-}
-
-/// The router, with each request noted from its head to the end of its answer.
-struct Counted {
-    router: Router,
-    client: SocketAddr,
-    activity: Arc<Activity>,
-}
-
-impl Service<Request<Incoming>> for Counted {
-    type Response = Response<UntilSent>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.activity.request_began(request.version() == Version::HTTP_2);
-        let in_progress = InProgress(Arc::clone(&self.activity));
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.client));
-        let answer = self.router.clone().oneshot(request);
-        Box::pin(async move {
-            let response = answer.await?;
-            Ok(response.map(|body| UntilSent { body, _in_progress: in_progress }))
-        })
-    }
 }
 
 /// A request until its answer is handed over, also when its client goes away in the middle.

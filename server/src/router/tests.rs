@@ -61,7 +61,6 @@ async fn without_a_token_the_challenge_says_where_to_get_one() {
         expect![[r#"
         401 Unauthorized
         cache-control: no-store
-        content-length: 128
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
@@ -103,7 +102,6 @@ async fn a_missing_scope_is_answered_with_all_that_are_needed() {
         expect![[r#"
         403 Forbidden
         cache-control: no-store
-        content-length: 161
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
@@ -126,7 +124,6 @@ async fn without_keys_callers_are_told_to_come_back() {
         expect![[r#"
         503 Service Unavailable
         cache-control: no-store
-        content-length: 185
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
@@ -149,7 +146,6 @@ async fn the_metadata_document_is_public_and_for_every_page() {
         200 OK
         access-control-allow-origin: *
         cache-control: public, max-age=300
-        content-length: 197
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
@@ -217,6 +213,15 @@ async fn other_methods_are_refused() {
 }
 
 #[tokio::test]
+async fn a_document_can_be_asked_for_without_its_body() {
+    let router = public(TestApp::new().app);
+    let with_body = send(router.clone(), request("GET", "/health")).await;
+    let without = send(router, request("HEAD", "/health")).await;
+    assert_eq!((without.status, &without.body), (StatusCode::OK, &Value::String(String::new())));
+    assert_eq!(without.headers["content-length"], with_body.body.to_string().len().to_string());
+}
+
+#[tokio::test]
 async fn a_large_body_is_refused_in_json_rpc_and_the_connection_closed() {
     let TestApp { app, token } = TestApp::new();
     let request = call(&token, "ping").map(|_| Body::from(vec![b' '; MAX_BODY_BYTES + 1]));
@@ -226,7 +231,6 @@ async fn a_large_body_is_refused_in_json_rpc_and_the_connection_closed() {
         413 Payload Too Large
         cache-control: no-store
         connection: close
-        content-length: 148
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
@@ -275,7 +279,6 @@ async fn a_preflight_is_answered_for_listed_origins_only() {
         access-control-expose-headers: WWW-Authenticate, X-Correlation-ID, Mcp-Session-Id
         access-control-max-age: 7200
         cache-control: no-store
-        content-length: 0
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         referrer-policy: no-referrer
         vary: Origin
@@ -308,7 +311,6 @@ async fn more_than_the_process_can_do_is_sent_away_at_once() {
         expect![[r#"
         503 Service Unavailable
         cache-control: no-store
-        content-length: 167
         content-security-policy: default-src 'none'; frame-ancestors 'none'
         content-type: application/json
         referrer-policy: no-referrer
