@@ -92,6 +92,16 @@ impl Entry {
         self.verb == "watch" || self.object_ref.resource == "leases"
     }
 
+    /// A list of one named object: how the watch of that object begins. Each reference costs one, once.
+    pub(crate) fn begins_a_watch(&self) -> bool {
+        self.verb == "list" && self.object_ref.resource == "configmaps" && !self.object_ref.name.is_empty()
+    }
+
+    /// A server-side apply that made the object: the API server asks for the right to `create` as well.
+    pub(crate) fn created(&self) -> bool {
+        self.verb == "patch" && self.response_status.code == 201
+    }
+
     pub(crate) fn was_refused(&self) -> bool {
         self.response_status.code == 403
     }

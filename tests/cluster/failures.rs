@@ -68,7 +68,7 @@ pub(crate) fn a_killed_operator_finishes_what_it_began(world: &World) -> Result<
         names
             .iter_mut()
             .filter(|name| name.contains("-config-"))
-            .for_each(|name| *name = "ConfigMap/configuration".to_owned());
+            .for_each(|name| "ConfigMap/configuration".clone_into(name));
         names.sort();
         Ok(names)
     };

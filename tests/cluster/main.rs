@@ -98,7 +98,9 @@ fn run(cli: &Cli) -> Result<usize> {
         .filter(|(name, _)| cli.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str())))
         .collect();
     if cli.list {
-        wanted.iter().for_each(|(name, _)| println!("{name}"));
+        for (name, _) in wanted {
+            println!("{name}");
+        }
         return Ok(0);
     }
     ensure!(

@@ -31,7 +31,9 @@ pub(crate) fn every_rule_was_used(world: &World) -> Result<()> {
     }
     // Watches are written to the log when they end.
     let entries = world.audit.of_operator(world.beginning)?;
-    let used: BTreeSet<Right> = entries.iter().map(Right::of).collect();
+    let asked = entries.iter().map(|entry| right(entry, &entry.verb));
+    let used: BTreeSet<Right> =
+        asked.chain(entries.iter().filter(|entry| entry.created()).map(|entry| right(entry, "create"))).collect();
     let granted = granted(world)?;
     for right in &granted {
         ensure!(right.iter().all(|part| !part.contains('*')), "a rule has a star: {right:?}");
@@ -45,16 +47,10 @@ pub(crate) fn every_rule_was_used(world: &World) -> Result<()> {
 /// API group, resource with its subresource, verb.
 type Right = [String; 3];
 
-trait Of {
-    fn of(entry: &Entry) -> Self;
-}
-
-impl Of for Right {
-    fn of(entry: &Entry) -> Self {
-        let object = &entry.object_ref;
-        let slash = if object.subresource.is_empty() { "" } else { "/" };
-        [object.api_group.clone(), format!("{}{slash}{}", object.resource, object.subresource), entry.verb.clone()]
-    }
+fn right(entry: &Entry, verb: &str) -> Right {
+    let object = &entry.object_ref;
+    let slash = if object.subresource.is_empty() { "" } else { "/" };
+    [object.api_group.clone(), format!("{}{slash}{}", object.resource, object.subresource), verb.to_owned()]
 }
 
 /// Every right of every role that the chart renders.

@@ -8,8 +8,9 @@ use tests::{
         self, Cluster, HOST_ADDRESS, Options, TestCa,
         target::{Selection, Target, target},
     },
+    command::run,
     images::{self, Images},
-    install::install,
+    install::{NAMESPACE, RELEASE, install},
     issuer::{IssuerOptions, TestIssuer},
     mcp_client::{Answer, McpClient, Request},
 };
@@ -59,6 +60,8 @@ impl World {
         }
         let audit = AuditLog::new(cluster.audit_log());
         let beginning = audit.mark()?;
+        // As on a cluster that never saw the operator: `rights` wants to see every right used.
+        run(cluster.kubectl().args(["delete", "lease", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found"]))?;
         let timed = Timed::start();
         install(&cluster, &images)?;
         timed.say("operator installed");

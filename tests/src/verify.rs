@@ -7,6 +7,7 @@ mod deny;
 mod stages;
 
 use std::{
+    fmt::Write as _,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -84,10 +85,11 @@ impl Cli {
             return Some("left out");
         }
         let failed =
-            |needed: &&str| before.iter().any(|record| record.name == *needed && record.outcome != Outcome::Passed);
-        let blocked = stage.needs.iter().any(|needed| {
-            failed(&needed) && self.only.is_empty() && !self.skip.iter().any(|skipped| skipped == needed)
-        });
+            |needed: &str| before.iter().any(|record| record.name == needed && record.outcome != Outcome::Passed);
+        let blocked = stage
+            .needs
+            .iter()
+            .any(|needed| failed(needed) && self.only.is_empty() && !self.skip.iter().any(|skipped| skipped == needed));
         blocked.then_some("a stage that it needs failed")
     }
 }
@@ -122,17 +124,17 @@ fn table(records: &[Record]) -> String {
             Outcome::Failed => "FAILED".to_owned(),
             Outcome::NotRun(reason) => format!("not run: {reason}"),
         };
-        text += &format!("{name:<16} {:>8.1} s   {shown}\n", took.as_secs_f32());
+        let _ = writeln!(text, "{name:<16} {:>8.1} s   {shown}", took.as_secs_f32());
     }
     let count = |wanted: &Outcome| records.iter().filter(|record| record.outcome == *wanted).count();
     let total: Duration = records.iter().map(|record| record.took).sum();
     let failed: Vec<_> =
         records.iter().filter(|record| record.outcome == Outcome::Failed).map(|record| record.name).collect();
-    text += &format!("{:<16} {:>8.1} s\n", "total", total.as_secs_f32());
+    let _ = writeln!(text, "{:<16} {:>8.1} s", "total", total.as_secs_f32());
     if !failed.is_empty() {
-        text += &format!("failed: {}\n", failed.join(", "));
+        let _ = writeln!(text, "failed: {}", failed.join(", "));
     }
-    text += &format!("{} passed, {} failed\n", count(&Outcome::Passed), count(&Outcome::Failed));
+    let _ = writeln!(text, "{} passed, {} failed", count(&Outcome::Passed), count(&Outcome::Failed));
     text
 }
 

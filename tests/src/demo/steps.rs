@@ -22,10 +22,10 @@ impl Steps {
     /// Says what is about to be done, does it, and says how long it took. Work that prints starts a line of its own.
     pub(super) fn run<T>(&mut self, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.announce(what);
-        let started = Instant::now();
+        let began = Instant::now();
         let result = work();
-        let word = if result.is_ok() { "done" } else { "failed" };
-        println!("      {word} in {:.1} s", started.elapsed().as_secs_f32());
+        let outcome = if result.is_ok() { "done" } else { "failed" };
+        println!("      {outcome} in {:.1} s", began.elapsed().as_secs_f32());
         result
     }
 

@@ -42,6 +42,7 @@ pub(super) async fn play(endpoint: &str, token: &str, limited: &str) -> Result<(
 
     let answer = show(&client, "which tools this token may see", &client.rpc("tools/list", json!({}))).await?;
     let names = tool_names(answer.result()?);
+    println!("  (its tools: {})", names.join(", "));
     ensure!(names.iter().any(|name| name == "ping"), "ping is not among the tools: {names:?}");
 
     let answer = show(&client, "ping", &client.call("ping", &json!({}))).await?;

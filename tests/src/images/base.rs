@@ -57,13 +57,12 @@ fn packages(architecture: &str) -> Result<String> {
         apt.args(["--print-uris", "download", &format!("libc6:{architecture}"), &format!("libgcc-s1:{architecture}")]);
         output(apt.arg("ca-certificates"))
     };
-    let list = match listed() {
-        Ok(list) => list,
+    let list = if let Ok(list) = listed() {
+        list
+    } else {
         // A machine that never asked has no lists of packages.
-        Err(_) => {
-            run(Command::new("apt-get").args(["update", "--quiet"]))?;
-            listed().context("cannot find the Debian packages of the images' base")?
-        }
+        run(Command::new("apt-get").args(["update", "--quiet"]))?;
+        listed().context("cannot find the Debian packages of the images' base")?
     };
     let mut lines: Vec<&str> = list.lines().map(str::trim).collect();
     lines.sort_unstable();
