@@ -1,11 +1,11 @@
 //! The chart's life: upgrade, uninstall, reinstall, and fewer rights.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
-    command::{output, run},
+    command::{output, repository, run},
     install,
 };
 
@@ -13,6 +13,42 @@ use crate::{
     space::{MCP_SERVERS, NAME, Space},
     world::World,
 };
+
+/// What `UPDATE_EXPECT=1` writes anew, as with the snapshots of the unit tests.
+const UPDATE: &str = "UPDATE_EXPECT";
+
+/// The chart's output for two sets of values is reviewed like code: `tests/fixtures/chart`.
+pub(crate) fn renders_as_recorded(world: &World) -> Result<()> {
+    let sets = [
+        ("cluster-wide", ""),
+        ("namespaces", ",watchNamespaces={team-a,team-b},networkPolicy.enabled=true,metrics.service.enabled=false"),
+    ];
+    for (name, values) in sets {
+        let mut helm = world.cluster.helm();
+        helm.args(["template", install::RELEASE]).arg(repository().join("charts").join("mcp-operator"));
+        let images =
+            "image.repository=registry.example.com/mcp-operator,server.image=registry.example.com/mcp-server:0.1.0";
+        helm.args(["--namespace", install::NAMESPACE, "--set", &format!("crds.enabled=false,{images}{values}")]);
+        compare(name, &output(&mut helm)?)?;
+    }
+    Ok(())
+}
+
+fn compare(name: &str, rendered: &str) -> Result<()> {
+    let file = repository().join("tests").join("fixtures").join("chart").join(format!("{name}.yaml"));
+    #[expect(clippy::disallowed_methods, reason = "the variable of expect-test, which unit tests use too")]
+    if std::env::var_os(UPDATE).is_some() {
+        return fs::write(&file, rendered).with_context(|| format!("cannot write {}", file.display()));
+    }
+    let recorded = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let differs = recorded.lines().zip(rendered.lines()).find(|(recorded, rendered)| recorded != rendered);
+    ensure!(
+        recorded == rendered,
+        "the chart renders otherwise than {} (first: {differs:?}); if that is meant, run `{UPDATE}=1 cargo e2e chart::renders` and review",
+        file.display()
+    );
+    Ok(())
+}
 
 pub(crate) fn upgrade_uninstall_and_reinstall_keep_the_servers(world: &World) -> Result<()> {
     let space = Space::new(world, "chart")?;

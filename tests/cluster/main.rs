@@ -50,6 +50,7 @@ type Test = (&'static str, fn(&World) -> Result<()>);
 
 /// In the order in which they run: the last ones disturb the others, or look back at them.
 const TESTS: &[Test] = &[
+    ("chart::renders_as_recorded", chart::renders_as_recorded),
     ("crd::every_rule_accepts_and_refuses", crd::every_rule_accepts_and_refuses),
     ("crd::examples_pass_a_dry_run", crd::examples_pass_a_dry_run),
     ("crd::explain_reads_like_a_manual", crd::explain_reads_like_a_manual),
