@@ -95,29 +95,14 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// As status shows it: nothing volatile in it.
+    /// As status shows it: nothing volatile in it. The stage names the kind, the message the object.
     pub fn failed(&self) -> Failed {
-        match self {
-            Self::NameTaken { kind, name } => Failed {
-                stage: format!("apply {}", kind.as_str()),
-                reason: Reason::NameConflict,
-                message: format!(
-                    "{} `{name}` exists and belongs to somebody else; delete or rename it, or choose another name for the McpServer",
-                    kind.as_str()
-                ),
-                retry: false,
-            },
-            Self::Vanished { kind, name } => Failed {
-                stage: format!("apply {}", kind.as_str()),
-                reason: Reason::WriteConflict,
-                message: changed_meanwhile(kind.as_str(), name),
-                retry: true,
-            },
-            Self::Call { verb, kind, name, source } => {
-                let (reason, message) = refusal(verb, *kind, name, source);
-                Failed { stage: format!("{verb} {}", kind.as_str()), reason, message, retry: !self.is_permanent() }
-            }
-        }
+        let (verb, kind, (reason, message)) = match self {
+            Self::NameTaken { kind, name } => ("apply", kind, (Reason::NameConflict, taken(name))),
+            Self::Vanished { kind, name } => ("apply", kind, (Reason::WriteConflict, changed_meanwhile(name))),
+            Self::Call { verb, kind, name, source } => (*verb, kind, refusal(name, source)),
+        };
+        Failed { stage: format!("{verb} {}", kind.as_str()), reason, message, retry: !self.is_permanent() }
     }
 
     /// Whether only a person can change it.
@@ -138,42 +123,36 @@ impl ApplyError {
     }
 }
 
-fn refusal(verb: &str, kind: ChildKind, name: &str, source: &CallError) -> (Reason, String) {
-    let kind = kind.as_str();
+fn refusal(name: &str, source: &CallError) -> (Reason, String) {
     match source {
+        CallError::Refused(status) if status.code == 409 || is_stale_uid(source) => {
+            (Reason::WriteConflict, changed_meanwhile(name))
+        }
         CallError::Refused(status) if status.code == 403 => (
             Reason::AccessDenied,
             format!(
-                "the Kubernetes API forbids the operator to {verb} {kind} `{name}`; check the operator's role, and quotas and policies of the namespace: {}",
+                "the Kubernetes API forbids `{name}`; check the operator's role, and quotas and policies of the namespace: {}",
                 status.message
             ),
         ),
-        CallError::Refused(_) if source.is_permanent() && !is_stale_uid(source) => (
+        CallError::Refused(status) if source.is_permanent() => (
             Reason::ApiRejected,
-            format!(
-                "the Kubernetes API refuses {kind} `{name}`; change the spec so that it is valid: {}",
-                message(source)
-            ),
+            format!("the Kubernetes API refuses `{name}`; change the spec so that it is valid: {}", status.message),
         ),
-        CallError::Refused(status) if status.code == 409 || is_stale_uid(source) => {
-            (Reason::WriteConflict, changed_meanwhile(kind, name))
+        CallError::Refused(_) | CallError::Transport(_) | CallError::Deadline | CallError::NotLeader => {
+            (Reason::ApiUnavailable, format!("the Kubernetes API does not take `{name}` now; the operator tries again"))
         }
-        CallError::Refused(_) | CallError::Transport(_) | CallError::Deadline | CallError::NotLeader => (
-            Reason::ApiUnavailable,
-            format!("the Kubernetes API did not {verb} {kind} `{name}`; the operator tries again"),
-        ),
     }
 }
 
-fn changed_meanwhile(kind: &str, name: &str) -> String {
-    format!("{kind} `{name}` changed while it was written; the operator tries again")
+fn taken(name: &str) -> String {
+    format!(
+        "`{name}` exists and belongs to somebody else; delete or rename it, or choose another name for the McpServer"
+    )
 }
 
-fn message(source: &CallError) -> &str {
-    match source {
-        CallError::Refused(status) => &status.message,
-        CallError::Transport(_) | CallError::Deadline | CallError::NotLeader => "",
-    }
+fn changed_meanwhile(name: &str) -> String {
+    format!("`{name}` changed while it was written; the operator tries again")
 }
 
 /// The object of the uid that was observed is gone, and another has its name: the next look will show it.

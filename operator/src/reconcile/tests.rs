@@ -104,7 +104,7 @@ async fn an_object_of_somebody_else_that_no_cache_shows_is_never_written_to() {
     assert_eq!(api.objects()["serviceaccounts/tools"], before);
     assert!(!api.objects().contains_key("deployments/tools"));
     let conditions = api.objects()["mcpservers/tools"]["status"]["conditions"].to_string();
-    assert!(conditions.contains("ServiceAccount `tools` exists and belongs to somebody else"), "{conditions}");
+    assert!(conditions.contains("`tools` exists and belongs to somebody else"), "{conditions}");
 }
 
 #[tokio::test(start_paused = true)]
