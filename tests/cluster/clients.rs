@@ -13,7 +13,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tests::{
-    cluster::{NODE_ADDRESS, cache_root},
+    cluster::{
+        NODE_ADDRESS, cache_root,
+        prerequisites::{Need, ensure_packages},
+    },
     command::{output, repository, run},
 };
 
@@ -22,10 +25,18 @@ use crate::{space::Space, world::World};
 /// Both arguments are files; what follows is the program.
 const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
 
+const PYTHON: [Need; 2] = [
+    Need { files: &["python3"], package: "python3" },
+    Need { files: &["/usr/lib/python3.11/ensurepip", "/usr/lib/python3.13/ensurepip"], package: "python3-venv" },
+];
+
+const NODE: [Need; 2] = [Need { files: &["node"], package: "nodejs" }, Need { files: &["npm"], package: "npm" }];
+
 pub(crate) fn python_sdk(world: &World) -> Result<()> {
+    ensure_packages(&PYTHON, &world.options)?;
     let sdk = installed("python", "requirements.txt", |folder, source| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")))
-            .context("cannot make a Python environment; install Debian's python3-venv")?;
+            .context("cannot make a Python environment")?;
         run(Command::new(folder.join("venv/bin/pip"))
             .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"])
             .arg(source.join("requirements.txt")))
@@ -35,11 +46,12 @@ pub(crate) fn python_sdk(world: &World) -> Result<()> {
 }
 
 pub(crate) fn typescript_sdk(world: &World) -> Result<()> {
+    ensure_packages(&NODE, &world.options)?;
     let sdk = installed("typescript", "package-lock.json", |folder, _| {
         run(Command::new("npm")
             .args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"])
             .current_dir(folder))
-        .context("cannot install npm packages; install Node.js 20 or newer with npm")
+        .context("cannot install npm packages")
     })?;
     let program = [PathBuf::from("node"), sdk.join("client.mjs")];
     check(

@@ -29,6 +29,7 @@ pub(crate) struct World {
     pub(crate) idle: Duration,
     /// Some tests look back at all the others.
     pub(crate) whole_suite: bool,
+    pub(crate) options: Options,
     was_up: bool,
     runtime: Runtime,
 }
@@ -71,7 +72,19 @@ impl World {
             .block_on(TestIssuer::start(HOST_ADDRESS.parse()?, &ca, IssuerOptions::default()))
             .context("cannot start the issuer")?;
         let idle = Duration::from_secs(idle_seconds);
-        Ok(Self { cluster, images, issuer, ca, audit, beginning, idle, whole_suite, was_up, runtime })
+        Ok(Self {
+            cluster,
+            images,
+            issuer,
+            ca,
+            audit,
+            beginning,
+            idle,
+            whole_suite,
+            options: *options,
+            was_up,
+            runtime,
+        })
     }
 
     /// Sends a request and waits for the answer.

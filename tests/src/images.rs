@@ -53,7 +53,7 @@ impl Image {
         format!("{}:{}", self.repository, self.tag)
     }
 
-    /// Size of the archive, in bytes. Its layers are not compressed.
+    /// Size of the archive, in bytes. Its layers are compressed: what a registry would send.
     pub fn archive_bytes(&self) -> u64 {
         self.archive.metadata().map_or(0, |metadata| metadata.len())
     }
