@@ -3,9 +3,12 @@
 //! A cheap handle. All of it is immutable but the policy, which is swapped whole, and the flag that
 //! says that the process drains. Building it reads no file and asks nobody.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -66,6 +69,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Whether the public listener is bound to loopback. Only then may issuers and collectors be there.
     pub listens_on_loopback: bool,
+    /// The Kubernetes API server, which is neither issuer nor collector. `None` outside of a cluster.
+    pub api_server: Option<IpAddr>,
     /// Who issues tokens instead of the configuration's issuers: the in-process issuer of `--dev`.
     pub issuers: Option<Vec<IssuerSettings>>,
 }
@@ -73,7 +78,7 @@ pub struct Deps {
 impl Deps {
     /// The machine's clock, and the issuers of the configuration.
     pub fn new(listens_on_loopback: bool) -> Self {
-        Self { clock: Arc::new(SystemClock), listens_on_loopback, issuers: None }
+        Self { clock: Arc::new(SystemClock), listens_on_loopback, api_server: None, issuers: None }
     }
 }
 
@@ -106,6 +111,7 @@ impl App {
         let addresses = AddressPolicy {
             allow_loopback: deps.listens_on_loopback,
             allow_private: config.gateway.allow_private_addresses,
+            denied: deps.api_server,
         };
         let telemetry = Telemetry::new(&config, addresses).map_err(BuildError::Telemetry)?;
         let clock = deps.clock;
@@ -269,4 +275,28 @@ fn load_policy(config: &Config, source: &PolicySource) -> Result<LoadedPolicy, B
     let refused = |problem| BuildError::Policy { file: source.name(), problem };
     let bytes = source.read().map_err(refused)?;
     LoadedPolicy::compile(config, &bytes).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use crds::gateway_config::{GatewayPolicy, Versioned as _};
+
+    use super::*;
+    use crate::{config::testing, net::UrlError};
+
+    #[tokio::test]
+    async fn the_api_server_is_no_collector_and_its_neighbour_may_be() {
+        let build = |collector: &str| {
+            let mut document = testing::document();
+            document.allow_private_addresses = true;
+            document.observability.otlp_endpoint = Some(format!("http://{collector}:4318"));
+            let config = Config::from_document(&document).unwrap();
+            let policy = GatewayPolicy::parse(br#"{ "version": 1, "authorization": { "default": "Deny" } }"#).unwrap();
+            let deps = Deps { api_server: "10.96.0.1".parse().ok(), ..Deps::new(false) };
+            App::build(config, PolicySource::Fixed(policy), deps).map(drop)
+        };
+        assert!(build("10.96.0.2").is_ok());
+        let refused = build("10.96.0.1").unwrap_err();
+        assert!(matches!(refused, BuildError::Telemetry(TelemetryError::Endpoint(UrlError::Address(_)))));
+    }
 }

@@ -1,6 +1,9 @@
 //! Every flag and environment variable of `mcp-server`, with unit and default.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Parser;
 
@@ -43,6 +46,11 @@ pub struct Args {
     /// may call. The operator sets it for pods that run open on purpose. Default: off.
     #[arg(long, env = "MCP_SERVER_ALLOW_UNAUTHENTICATED_NON_LOOPBACK")]
     pub allow_unauthenticated_non_loopback: bool,
+
+    /// Address of the Kubernetes API server, which is never connected to. Kubernetes sets the variable in every pod.
+    /// Default: none, outside of a cluster.
+    #[arg(long, value_name = "ADDRESS", env = "KUBERNETES_SERVICE_HOST", hide = true)]
+    pub kubernetes_service_host: Option<String>,
 }
 
 impl Args {
@@ -54,6 +62,14 @@ impl Args {
     /// Where to listen for probes, metrics and the report.
     pub fn admin_listen(&self) -> SocketAddr {
         self.admin_listen.unwrap_or_else(|| self.default_address(9090))
+    }
+
+    /// The address of the Kubernetes API server, if it is known by one.
+    ///
+    /// Some clusters put a name into the variable. A name is no reason to refuse to start: who may be an issuer is
+    /// said by a person, and this guard is the second one after that.
+    pub fn api_server(&self) -> Option<IpAddr> {
+        self.kubernetes_service_host.as_deref()?.parse().ok()
     }
 
     fn default_address(&self, port: u16) -> SocketAddr {
@@ -82,6 +98,14 @@ mod tests {
             (dev.listen().to_string(), dev.admin_listen().to_string()),
             ("127.0.0.1:8080".into(), "127.0.0.1:9090".into())
         );
+    }
+
+    #[test]
+    fn the_api_server_is_known_by_its_address_only() {
+        let host = |text| parse(&["--kubernetes-service-host", text]).unwrap().api_server();
+        assert_eq!(host("10.96.0.1"), Some([10, 96, 0, 1].into()));
+        assert_eq!(host("fd00:96::1"), "fd00:96::1".parse().ok());
+        assert_eq!(host("api.example.com"), None);
     }
 
     #[test]

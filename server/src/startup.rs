@@ -5,7 +5,12 @@
 
 mod dev_documents;
 
-use std::{io::Write, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use crds::gateway_config::{AuthMode, LogLevel};
 use secrecy::ExposeSecret as _;
@@ -79,7 +84,8 @@ async fn run_pod(args: &Args, shutdown: CancellationToken) -> Result<(), StartEr
     refuse_open(&config, args.listen(), args.allow_unauthenticated_non_loopback)?;
     write_logs(&config, Box::new(std::io::stdout()));
     let source = PolicySource::File(args.policy.clone());
-    let app = App::build(config, source, Deps::new(args.listen().ip().is_loopback()))?;
+    let deps = Deps { api_server: api_server(args), ..Deps::new(args.listen().ip().is_loopback()) };
+    let app = App::build(config, source, deps)?;
     let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
     announce(&listeners, &app);
     Ok(serve(listeners, app, shutdown).await?)
@@ -113,6 +119,17 @@ async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartEr
 fn refuse_open(config: &Config, listen: SocketAddr, allowed: bool) -> Result<(), StartError> {
     let open = config.gateway.auth.mode == AuthMode::None;
     if open && !listen.ip().is_loopback() && !allowed { Err(StartError::Open(listen)) } else { Ok(()) }
+}
+
+/// What must be reached neither as an issuer nor as a collector.
+fn api_server(args: &Args) -> Option<IpAddr> {
+    let address = args.api_server();
+    if let (None, Some(host)) = (address, &args.kubernetes_service_host) {
+        tracing::warn!(
+            "the Kubernetes API server is known as {host}, which is no address: connections to it are not refused"
+        );
+    }
+    address
 }
 
 fn write_logs(config: &Config, output: logs::Output) {

@@ -97,7 +97,7 @@ pub enum FetchCause {
 
 /// Whether `url` could be fetched from at all, addresses aside.
 pub(super) fn is_fetchable(url: &str) -> bool {
-    let any_address = AddressPolicy { allow_loopback: true, allow_private: true };
+    let any_address = AddressPolicy { allow_loopback: true, allow_private: true, denied: None };
     let refused = |problem: &UrlError| !matches!(problem, UrlError::Address(_));
     !permitted_url(url, any_address, Schemes::Https).is_err_and(|problem| refused(&problem))
 }

@@ -1,7 +1,8 @@
 //! Which IP addresses this process may connect to, as a pure function of the address.
 //!
 //! Asked by the resolver for every address that a name has, and by [`super::permitted_url`] for
-//! addresses written in a URL. It must never be asked about a name.
+//! addresses written in a URL. It must never be asked about a name. One address is no class of its own: that of
+//! the Kubernetes API server, which is inside the range where issuers may be and yet nobody's issuer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,6 +13,9 @@ pub struct AddressPolicy {
     pub allow_loopback: bool,
     /// RFC 1918, shared (`100.64.0.0/10`), benchmarking (`198.18.0.0/15`) and unique local addresses.
     pub allow_private: bool,
+    /// Refused whatever the other fields allow: the Kubernetes API server, by the address under which pods know
+    /// it. `None` outside of a cluster.
+    pub denied: Option<IpAddr>,
 }
 
 /// What an address is, as far as it matters for connecting to it.
@@ -30,6 +34,9 @@ pub enum AddressClass {
 impl AddressPolicy {
     /// Whether a connection to `ip` may be opened.
     pub fn permits(self, ip: IpAddr) -> bool {
+        if self.denied == Some(ip) {
+            return false;
+        }
         match AddressClass::of(ip) {
             AddressClass::Public => true,
             AddressClass::Private => self.allow_private,
@@ -258,7 +265,7 @@ mod tests {
 
     #[test]
     fn each_permission_opens_its_own_class_and_no_other() {
-        let policy = |allow_loopback, allow_private| AddressPolicy { allow_loopback, allow_private };
+        let policy = |allow_loopback, allow_private| AddressPolicy { allow_loopback, allow_private, denied: None };
         let rows = [
             ("1.1.1.1", [true, true, true, true]),
             ("127.0.0.1", [false, true, false, true]),
@@ -270,5 +277,22 @@ mod tests {
             let policies = [policy(false, false), policy(true, false), policy(false, true), policy(true, true)];
             assert_eq!(policies.map(|policy| policy.permits(ip)), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn the_denied_address_is_refused_whatever_is_allowed_and_its_neighbour_is_not() {
+        for (denied, neighbour) in [("10.96.0.1", "10.96.0.2"), ("fd00:96::1", "fd00:96::2"), ("1.1.1.1", "1.0.0.1")] {
+            let [denied, neighbour] = [denied, neighbour].map(|address| address.parse().unwrap());
+            let policy = AddressPolicy { allow_loopback: true, allow_private: true, denied: Some(denied) };
+            assert!(!policy.permits(denied), "{denied}");
+            assert!(policy.permits(neighbour), "{neighbour}");
+        }
+    }
+
+    #[test]
+    fn the_denied_address_is_refused_in_ipv6_clothes_too() {
+        let denied = "10.96.0.1".parse().ok();
+        let policy = AddressPolicy { allow_loopback: true, allow_private: true, denied };
+        assert!(!policy.permits("::ffff:10.96.0.1".parse().unwrap()));
     }
 }

@@ -87,6 +87,16 @@ mod tests {
     }
 
     #[test]
+    fn the_denied_address_is_refused_where_its_neighbours_are_permitted() {
+        let policy =
+            AddressPolicy { allow_private: true, denied: "10.96.0.1".parse().ok(), ..AddressPolicy::default() };
+        let is_permitted = |text| permitted_url(text, policy, Schemes::Https).is_ok();
+        assert!(is_permitted("https://10.96.0.2/keys"));
+        assert!(!is_permitted("https://10.96.0.1/openid/v1/jwks"));
+        assert!(!is_permitted("https://0x0a600001/openid/v1/jwks"));
+    }
+
+    #[test]
     fn other_schemes_credentials_and_fragments_are_refused() {
         check("http://login.example.com", Schemes::Https, Err(UrlError::Scheme));
         check("file:///etc/passwd", Schemes::HttpAndHttps, Err(UrlError::Scheme));

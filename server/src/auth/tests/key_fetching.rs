@@ -17,7 +17,7 @@ use crate::{
     net::AddressPolicy,
 };
 
-pub(super) const LOOPBACK: AddressPolicy = AddressPolicy { allow_loopback: true, allow_private: false };
+pub(super) const LOOPBACK: AddressPolicy = AddressPolicy { allow_loopback: true, allow_private: false, denied: None };
 
 pub(super) fn settings(server: &IssuerServer, jwks_uri: Option<String>) -> IssuerSettings {
     let ca_pem = Some(server.ca_pem.clone());
@@ -187,6 +187,21 @@ async fn an_address_that_is_not_permitted_is_not_connected_to() {
         let authenticator = build(vec![settings], &FakeClock::new(), AddressPolicy::default());
         authenticator.refresh(0).await;
         assert!(last_error(&authenticator).contains("no address that may be connected to"));
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test]
+async fn the_api_server_is_no_issuer_under_its_address_nor_under_a_name() {
+    let server = IssuerServer::start().await;
+    server.publish(&good_keys());
+    // `localhost` may also be ::1, where nobody listens: the keys stay away either way, so the count is the evidence.
+    let denied = "127.0.0.1".parse().ok();
+    for jwks_uri in [None, Some(server.jwks_uri()), Some(server.jwks_uri().replace("127.0.0.1", "localhost"))] {
+        let settings = settings(&server, jwks_uri);
+        let authenticator = build(vec![settings], &FakeClock::new(), AddressPolicy { denied, ..LOOPBACK });
+        authenticator.refresh(0).await;
+        assert!(!authenticator.ready());
     }
     assert_eq!(server.requests(), 0);
 }
