@@ -219,25 +219,24 @@ pub trait Versioned: Sized + Serialize + DeserializeOwned {
         if bytes.len() > MAX_FILE_BYTES {
             return Err(ParseError::TooLarge(bytes.len()));
         }
-        let VersionOnly { version } = serde_json::from_slice(bytes)
-            .map_err(|problem| ParseError::NoVersion(problem.to_string()))?;
+        let VersionOnly { version } =
+            serde_json::from_slice(bytes).map_err(|problem| ParseError::NoVersion(problem.to_string()))?;
         if !SUPPORTED_VERSIONS.contains(&version) {
             return Err(ParseError::UnsupportedVersion { found: version });
         }
         // A future version 2 parses version 1 into its own struct here and converts it.
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let document = serde_path_to_error::deserialize(&mut deserializer).map_err(field_error)?;
-        deserializer.end().map_err(|problem| ParseError::Field {
-            path: ".".to_owned(),
-            problem: problem.to_string(),
-        })?;
+        deserializer
+            .end()
+            .map_err(|problem| ParseError::Field { path: ".".to_owned(), problem: problem.to_string() })?;
         Ok(document)
     }
 
     /// The document as the operator writes it: same value, same bytes. Ends with a newline.
     fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self)
-            .expect("plain structs of strings, numbers and lists always serialise");
+        let mut text =
+            serde_json::to_string_pretty(self).expect("plain structs of strings, numbers and lists always serialise");
         text.push('\n');
         text
     }
@@ -252,10 +251,7 @@ struct VersionOnly {
 }
 
 fn field_error(error: serde_path_to_error::Error<serde_json::Error>) -> ParseError {
-    ParseError::Field {
-        path: error.path().to_string(),
-        problem: error.into_inner().to_string(),
-    }
+    ParseError::Field { path: error.path().to_string(), problem: error.into_inner().to_string() }
 }
 
 #[cfg(test)]

@@ -110,8 +110,8 @@ impl GatewayReport {
         if bytes.len() > MAX_REPORT_BYTES {
             return Err(ReportError::TooLarge(bytes.len()));
         }
-        let report: Self = serde_json::from_slice(bytes)
-            .map_err(|problem| ReportError::Malformed(problem.to_string()))?;
+        let report: Self =
+            serde_json::from_slice(bytes).map_err(|problem| ReportError::Malformed(problem.to_string()))?;
         if !(1..=REPORT_VERSION).contains(&report.version) {
             return Err(ReportError::UnsupportedVersion(report.version));
         }
@@ -141,10 +141,7 @@ impl GatewayReport {
         for issuer in issuers {
             text("issuers[].issuer", &issuer.issuer)?;
             texts("issuers[].keyIds", &issuer.key_ids)?;
-            text(
-                "issuers[].lastError",
-                issuer.last_error.as_deref().unwrap_or_default(),
-            )?;
+            text("issuers[].lastError", issuer.last_error.as_deref().unwrap_or_default())?;
         }
         Ok(())
     }
@@ -204,34 +201,18 @@ mod tests {
 
     #[test]
     fn a_long_string_and_a_long_list_are_refused_by_name() {
-        let long = GatewayReport {
-            policy_revision: "x".repeat(MAX_TEXT_BYTES + 1),
-            ..small()
-        };
-        let many = GatewayReport {
-            eras: vec![String::new(); MAX_ITEMS + 1],
-            ..small()
-        };
+        let long = GatewayReport { policy_revision: "x".repeat(MAX_TEXT_BYTES + 1), ..small() };
+        let many = GatewayReport { eras: vec![String::new(); MAX_ITEMS + 1], ..small() };
         for (report, field) in [(long, "policyRevision"), (many, "eras")] {
             let bytes = serde_json::to_vec(&report).unwrap();
-            assert_eq!(
-                GatewayReport::parse(&bytes),
-                Err(ReportError::OutOfBounds(field))
-            );
+            assert_eq!(GatewayReport::parse(&bytes), Err(ReportError::OutOfBounds(field)));
         }
     }
 
     #[test]
     fn a_newer_version_is_refused() {
-        let bytes = serde_json::to_vec(&GatewayReport {
-            version: 2,
-            ..small()
-        })
-        .unwrap();
-        assert_eq!(
-            GatewayReport::parse(&bytes),
-            Err(ReportError::UnsupportedVersion(2))
-        );
+        let bytes = serde_json::to_vec(&GatewayReport { version: 2, ..small() }).unwrap();
+        assert_eq!(GatewayReport::parse(&bytes), Err(ReportError::UnsupportedVersion(2)));
     }
 
     fn small() -> GatewayReport {
@@ -241,10 +222,7 @@ mod tests {
             policy_revision: "0123456789".to_owned(),
             server_version: "0.1.0".to_owned(),
             eras: vec!["2026-07-28".to_owned()],
-            tools: ToolsReport {
-                count: 3,
-                digest: "0123456789".to_owned(),
-            },
+            tools: ToolsReport { count: 3, digest: "0123456789".to_owned() },
             issuers: Vec::new(),
             file_problems: Vec::new(),
             draining: false,

@@ -8,6 +8,7 @@
     unreachable_pub,
     reason = "the KubeSchema derive repeats each struct in a private module, with its visibility"
 )]
+#![expect(clippy::doc_link_with_quotes, reason = "field docs hold YAML lists; they are printed by `kubectl explain`")]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

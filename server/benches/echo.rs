@@ -34,37 +34,27 @@ fn main() -> Outcome<()> {
 }
 
 fn runtime() -> Outcome<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 async fn compare() -> Outcome<()> {
     let gateway = Server::gateway()?;
     let bare = Server::bare()?;
     let mut ratios = Vec::new();
-    println!(
-        "{CALLS} echo calls over {CONNECTIONS} connections; CPU time per call (user + system)"
-    );
+    println!("{CALLS} echo calls over {CONNECTIONS} connections; CPU time per call (user + system)");
     for round in 0..ROUNDS {
         let of_gateway = gateway.microseconds_per_call().await?;
         let of_bare = bare.microseconds_per_call().await?;
         let ratio = of_gateway / of_bare;
         let note = if round == 0 { " (warm-up)" } else { "" };
-        println!(
-            "gateway {of_gateway:6.1} µs   bare axum {of_bare:6.1} µs   ratio {ratio:.2}{note}"
-        );
+        println!("gateway {of_gateway:6.1} µs   bare axum {of_bare:6.1} µs   ratio {ratio:.2}{note}");
         if round > 0 {
             ratios.push(ratio);
         }
     }
     ratios.sort_by(f64::total_cmp);
     let median = ratios[ratios.len() / 2];
-    println!(
-        "ratio: median {median:.2}, minimum {:.2}, maximum {:.2}",
-        ratios[0],
-        ratios[ratios.len() - 1]
-    );
+    println!("ratio: median {median:.2}, minimum {:.2}, maximum {:.2}", ratios[0], ratios[ratios.len() - 1]);
     Ok(())
 }
 
@@ -79,13 +69,7 @@ impl Server {
     /// The real server, as `--dev` starts it: token check, authorization, validation, log line for each call.
     fn gateway() -> Outcome<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-server"));
-        command.args([
-            "--dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-        ]);
+        command.args(["--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         Self::start(command)
     }
 
@@ -97,10 +81,7 @@ impl Server {
 
     /// Both say where they listen and which token they take, as `--dev` does.
     fn start(mut command: Command) -> Outcome<Self> {
-        let mut process = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let output = process.stdout.take().ok_or("no output")?;
         let mut lines = BufReader::new(output).lines();
         let mut value = |prefix: &str| -> Outcome<String> {
@@ -112,27 +93,16 @@ impl Server {
             Err(format!("the server did not print {prefix:?}").into())
         };
         let url = value("MCP endpoint")?;
-        let address = url
-            .trim_start_matches("http://")
-            .trim_end_matches("/mcp")
-            .parse()?;
+        let address = url.trim_start_matches("http://").trim_end_matches("/mcp").parse()?;
         let token = value("Access token")?;
-        Ok(Self {
-            process,
-            address,
-            token,
-        })
+        Ok(Self { process, address, token })
     }
 
     async fn microseconds_per_call(&self) -> Outcome<f64> {
         let before = self.cpu_ticks()?;
         let mut connections = JoinSet::new();
         for connection in 0..CONNECTIONS {
-            connections.spawn(call_repeatedly(
-                self.address,
-                self.token.clone(),
-                connection,
-            ));
+            connections.spawn(call_repeatedly(self.address, self.token.clone(), connection));
         }
         while let Some(ended) = connections.join_next().await {
             ended??;
@@ -145,12 +115,7 @@ impl Server {
     /// Fields 14 and 15 of /proc/PID/stat; the name, field 2, may hold spaces and ends with `)`.
     fn cpu_ticks(&self) -> Outcome<u32> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .ok_or("no stat")?
-            .split_whitespace()
-            .collect();
+        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no stat")?.split_whitespace().collect();
         Ok(fields[11].parse::<u32>()? + fields[12].parse::<u32>()?)
     }
 }
@@ -167,9 +132,7 @@ async fn call_repeatedly(address: SocketAddr, token: String, connection: usize) 
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(4096);
     for call in 0..CALLS / CONNECTIONS {
-        stream
-            .write_all(&request(address, &token, connection * CALLS + call))
-            .await?;
+        stream.write_all(&request(address, &token, connection * CALLS + call)).await?;
         read_answer(&mut stream, &mut answer).await?;
     }
     Ok(())
@@ -205,11 +168,7 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Outcome<()
         }
         let body_length: usize = head
             .lines()
-            .find_map(|line| {
-                line.to_ascii_lowercase()
-                    .strip_prefix("content-length: ")
-                    .map(str::parse)
-            })
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::parse))
             .ok_or("no content-length")??;
         if answer.len() >= head_length + 4 + body_length {
             return Ok(());
@@ -228,10 +187,7 @@ mod bare {
 
     pub(super) async fn serve() -> Outcome<()> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        println!(
-            "MCP endpoint  http://{}/mcp\nAccess token  none",
-            listener.local_addr()?
-        );
+        println!("MCP endpoint  http://{}/mcp\nAccess token  none", listener.local_addr()?);
         let answer = |body: Bytes| async move {
             std::hint::black_box(body);
             ([(CONTENT_TYPE, "application/json")], ANSWER.trim_end())

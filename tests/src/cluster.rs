@@ -88,11 +88,7 @@ pub struct Cluster {
 
 impl Cluster {
     fn new(paths: &Paths) -> Self {
-        Self {
-            paths: paths.clone(),
-            kubeconfig: paths.kubeconfig(),
-            audit_log: paths.audit_log(),
-        }
+        Self { paths: paths.clone(), kubeconfig: paths.kubeconfig(), audit_log: paths.audit_log() }
     }
 
     /// The administrator's kubeconfig; everything it needs is in the one file.
@@ -103,11 +99,7 @@ impl Cluster {
     /// `kubectl` as administrator; add arguments and run it.
     pub fn kubectl(&self) -> Command {
         let mut kubectl = without_ambient_settings(Command::new(program(&self.paths, "kubectl")));
-        kubectl
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            .arg("--cache-dir")
-            .arg(self.paths.data("kubectl-cache"));
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(self.paths.data("kubectl-cache"));
         kubectl
     }
 
@@ -152,18 +144,10 @@ pub fn cache_root() -> anyhow::Result<PathBuf> {
 
 /// A user's environment must not change which cluster is used, nor how it is reached.
 fn without_ambient_settings(mut command: Command) -> Command {
-    for name in [
-        "KUBECONFIG",
-        "HELM_KUBECONTEXT",
-        "HELM_KUBEAPISERVER",
-        "HELM_KUBETOKEN",
-        "HELM_NAMESPACE",
-    ] {
+    for name in ["KUBECONFIG", "HELM_KUBECONTEXT", "HELM_KUBEAPISERVER", "HELM_KUBETOKEN", "HELM_NAMESPACE"] {
         command.env_remove(name);
     }
     // `kuberc` holds a user's own defaults and aliases for kubectl.
-    command
-        .env("KUBERC", "off")
-        .env("NO_PROXY", format!("{NODE_ADDRESS},{HOST_ADDRESS}"));
+    command.env("KUBERC", "off").env("NO_PROXY", format!("{NODE_ADDRESS},{HOST_ADDRESS}"));
     command
 }

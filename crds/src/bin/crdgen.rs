@@ -5,9 +5,7 @@ use std::{path::Path, process::ExitCode};
 use crds::generated::{GeneratedFile, files};
 
 fn main() -> ExitCode {
-    let check = std::env::args()
-        .skip(1)
-        .any(|argument| argument == "--check");
+    let check = std::env::args().skip(1).any(|argument| argument == "--check");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut stale = false;
     for GeneratedFile { path, content } in files() {
@@ -20,19 +18,13 @@ fn main() -> ExitCode {
             eprintln!("{path} is stale: run `cargo generate` and commit the result");
             continue;
         }
-        let written = file
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&file, content));
+        let written =
+            file.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&file, content));
         if let Err(problem) = written {
             eprintln!("cannot write {path}: {problem}");
             return ExitCode::FAILURE;
         }
         println!("wrote {path}");
     }
-    if check && stale {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    if check && stale { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

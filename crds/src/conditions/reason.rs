@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn the_words_are_frozen() {
         let words: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        expect![[r#"
+        expect![[r"
             Verified
             Progressing
             AsExpected
@@ -271,7 +271,7 @@ mod tests {
             WrongChallenge
             WrongResource
             InForce
-            Applied"#]]
+            Applied"]]
         .assert_eq(&words.join("\n"));
     }
 }

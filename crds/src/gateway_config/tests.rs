@@ -17,10 +17,7 @@ fn every_supported_version_has_a_frozen_document_that_still_parses() {
     for (version, config, policy) in FROZEN {
         let config = GatewayConfig::parse(config.as_bytes());
         let policy = GatewayPolicy::parse(policy.as_bytes());
-        assert!(
-            config.is_ok(),
-            "configuration version {version}: {config:?}"
-        );
+        assert!(config.is_ok(), "configuration version {version}: {config:?}");
         assert!(policy.is_ok(), "policy version {version}: {policy:?}");
     }
 }
@@ -64,9 +61,7 @@ proptest! {
 fn an_unknown_field_is_named() {
     check_policy(
         r#"{"version":1,"authorization":{"default":"Deny","rule":[]}}"#,
-        &expect![
-            "field `authorization.rule`: unknown field `rule`, expected `default` or `rules` at line 1 column 53"
-        ],
+        &expect!["field `authorization.rule`: unknown field `rule`, expected `default` or `rules` at line 1 column 53"],
     );
 }
 
@@ -82,10 +77,7 @@ fn a_wrong_value_is_named() {
 
 #[test]
 fn a_missing_version_is_said() {
-    check_policy(
-        "{}",
-        &expect!["`version` cannot be read: missing field `version` at line 1 column 2"],
-    );
+    check_policy("{}", &expect!["`version` cannot be read: missing field `version` at line 1 column 2"]);
 }
 
 #[test]

@@ -15,8 +15,7 @@ use super::McpServer;
 /// would go.
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = McpServer::crd();
-    crd.metadata.annotations =
-        Some([("helm.sh/resource-policy".to_owned(), "keep".to_owned())].into());
+    crd.metadata.annotations = Some([("helm.sh/resource-policy".to_owned(), "keep".to_owned())].into());
     for version in &mut crd.spec.versions {
         let schema = version
             .schema
@@ -40,11 +39,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.title = None;
     schema.description = schema.description.as_deref().map(unwrapped);
-    for child in schema
-        .properties
-        .iter_mut()
-        .flat_map(|properties| properties.values_mut())
-    {
+    for child in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         tidy(child);
     }
     match &mut schema.items {
@@ -61,10 +56,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
 fn unwrapped(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     for line in text.lines() {
-        let continues = !line.is_empty()
-            && !line.starts_with("    ")
-            && !joined.is_empty()
-            && !joined.ends_with('\n');
+        let continues = !line.is_empty() && !line.starts_with("    ") && !joined.is_empty() && !joined.ends_with('\n');
         if continues {
             joined.push(' ');
         } else if !joined.is_empty() {

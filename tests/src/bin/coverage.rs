@@ -27,12 +27,14 @@ fn main() -> Result<()> {
 fn llvm_major_version() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").output().context("run rustc -vV")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.lines().find_map(|line| line.strip_prefix("LLVM version: ")).context("rustc -vV names no LLVM version")?;
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("LLVM version: ")).context("rustc -vV names no LLVM version")?;
     Ok(version.split('.').next().unwrap_or(version).to_owned())
 }
 
 fn llvm_tools(major: &str) -> Result<(PathBuf, PathBuf)> {
-    let tools = (PathBuf::from(format!("/usr/bin/llvm-cov-{major}")), PathBuf::from(format!("/usr/bin/llvm-profdata-{major}")));
+    let tools =
+        (PathBuf::from(format!("/usr/bin/llvm-cov-{major}")), PathBuf::from(format!("/usr/bin/llvm-profdata-{major}")));
     if !tools.0.exists() {
         run(Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", &format!("llvm-{major}")]))
             .with_context(|| format!("install Debian's llvm-{major}, or run `rustup component add llvm-tools` and `cargo llvm-cov` by hand"))?;
@@ -50,7 +52,11 @@ fn cargo_llvm_cov() -> Result<PathBuf> {
 }
 
 fn install(root: &Path) -> Result<()> {
-    run(Command::new("cargo").args(["install", "--locked", "--root"]).arg(root).args(["cargo-llvm-cov", "--version", "0.9.1"]))
+    run(Command::new("cargo").args(["install", "--locked", "--root"]).arg(root).args([
+        "cargo-llvm-cov",
+        "--version",
+        "0.9.1",
+    ]))
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -29,12 +29,10 @@ const REMOVAL: Duration = Duration::from_secs(20);
 pub(super) fn ensure() -> anyhow::Result<()> {
     for tree in trees() {
         let group = tree.join(NAME);
-        fs::create_dir_all(&group)
-            .with_context(|| format!("cannot make the control group {}", group.display()))?;
+        fs::create_dir_all(&group).with_context(|| format!("cannot make the control group {}", group.display()))?;
     }
     let leaf = components();
-    fs::create_dir_all(&leaf)
-        .with_context(|| format!("cannot make the control group {}", leaf.display()))
+    fs::create_dir_all(&leaf).with_context(|| format!("cannot make the control group {}", leaf.display()))
 }
 
 /// Where a component's process writes its own pid before it becomes the component.
@@ -63,22 +61,14 @@ pub(super) fn remove() -> anyhow::Result<()> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!(
-                "control groups would not go within {} s: {}",
-                REMOVAL.as_secs(),
-                left.join("; ")
-            );
+            bail!("control groups would not go within {} s: {}", REMOVAL.as_secs(), left.join("; "));
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 fn components() -> PathBuf {
-    let tree = if is_version_2() {
-        PathBuf::from(MOUNT)
-    } else {
-        Path::new(MOUNT).join(MEMBERS)
-    };
+    let tree = if is_version_2() { PathBuf::from(MOUNT) } else { Path::new(MOUNT).join(MEMBERS) };
     tree.join(NAME).join("components")
 }
 
@@ -91,14 +81,8 @@ fn trees() -> Vec<PathBuf> {
     if is_version_2() {
         return vec![PathBuf::from(MOUNT)];
     }
-    let folders = fs::read_dir(MOUNT)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    folders
-        .filter(|tree| !tree.is_symlink() && tree.join("cgroup.procs").exists())
-        .collect()
+    let folders = fs::read_dir(MOUNT).into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.filter(|tree| !tree.is_symlink() && tree.join("cgroup.procs").exists()).collect()
 }
 
 /// All groups of ours, children before their parents, as `rmdir` needs them.
@@ -127,9 +111,7 @@ fn members(group: &Path) -> Vec<Pid> {
 }
 
 fn parse_members(text: &str) -> Vec<Pid> {
-    text.lines()
-        .filter_map(|line| Pid::from_raw(line.parse().ok()?))
-        .collect()
+    text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)).collect()
 }
 
 #[cfg(test)]
@@ -138,10 +120,7 @@ mod tests {
 
     #[test]
     fn a_process_of_another_pid_namespace_is_listed_as_zero_and_skipped() {
-        let pids: Vec<i32> = parse_members("12\n0\n345\n")
-            .iter()
-            .map(|pid| pid.as_raw_nonzero().get())
-            .collect();
+        let pids: Vec<i32> = parse_members("12\n0\n345\n").iter().map(|pid| pid.as_raw_nonzero().get()).collect();
         assert_eq!(pids, [12, 345]);
     }
 }

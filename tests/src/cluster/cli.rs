@@ -71,19 +71,12 @@ impl Cli {
             Action::Down => {
                 let started = Instant::now();
                 super::down()?;
-                println!(
-                    "the cluster is down ({:.1} s)",
-                    started.elapsed().as_secs_f32()
-                );
+                println!("the cluster is down ({:.1} s)", started.elapsed().as_secs_f32());
             }
             Action::Status => {
                 let status = super::status()?;
                 println!("{status}");
-                return Ok(if status.is_up() {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                });
+                return Ok(if status.is_up() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Action::Kubectl { arguments } => become_program(running()?.kubectl().args(arguments))?,
             Action::Helm { arguments } => become_program(running()?.helm().args(arguments))?,
@@ -98,20 +91,14 @@ fn up(level: Level, yes: bool) -> anyhow::Result<()> {
     let started = Instant::now();
     let cluster = super::up(level, &Options { assume_yes: yes })?;
     let seconds = started.elapsed().as_secs_f32();
-    println!(
-        "the cluster is up ({seconds:.1} s); its kubeconfig is {}",
-        cluster.kubeconfig().display()
-    );
+    println!("the cluster is up ({seconds:.1} s); its kubeconfig is {}", cluster.kubeconfig().display());
     Ok(())
 }
 
 /// The cluster as it is; nothing is started.
 fn running() -> anyhow::Result<Cluster> {
     let cluster = Cluster::new(&Paths::standard()?);
-    ensure!(
-        cluster.kubeconfig().exists(),
-        "no cluster is up; make one with `cargo cluster up`"
-    );
+    ensure!(cluster.kubeconfig().exists(), "no cluster is up; make one with `cargo cluster up`");
     Ok(cluster)
 }
 
@@ -123,25 +110,13 @@ fn become_program(command: &mut Command) -> anyhow::Result<()> {
 
 fn logs(component: &str, follow: bool) -> anyhow::Result<()> {
     let paths = Paths::standard()?;
-    let mut names: Vec<&str> = components::all(&paths)
-        .iter()
-        .map(|component| component.name)
-        .collect();
+    let mut names: Vec<&str> = components::all(&paths).iter().map(|component| component.name).collect();
     names.push("audit");
-    ensure!(
-        names.contains(&component),
-        "there is no component `{component}`; these are: {}",
-        names.join(", ")
-    );
+    ensure!(names.contains(&component), "there is no component `{component}`; these are: {}", names.join(", "));
     let log = paths.log(component);
-    ensure!(
-        log.exists(),
-        "`{component}` has not been started; see `cargo cluster status`"
-    );
+    ensure!(log.exists(), "`{component}` has not been started; see `cargo cluster status`");
     let mut tail = Command::new("tail");
-    tail.args(["-n", "1000"])
-        .args(follow.then_some("-F"))
-        .arg(log);
+    tail.args(["-n", "1000"]).args(follow.then_some("-F")).arg(log);
     become_program(&mut tail)
 }
 
@@ -153,11 +128,8 @@ mod tests {
 
     #[test]
     fn everything_after_kubectl_belongs_to_kubectl() {
-        let cli =
-            Cli::try_parse_from(["cluster", "kubectl", "get", "pods", "-A", "--help"]).unwrap();
-        let Action::Kubectl { arguments } = cli.action else {
-            panic!("not kubectl")
-        };
+        let cli = Cli::try_parse_from(["cluster", "kubectl", "get", "pods", "-A", "--help"]).unwrap();
+        let Action::Kubectl { arguments } = cli.action else { panic!("not kubectl") };
         assert_eq!(arguments, ["get", "pods", "-A", "--help"]);
     }
 }

@@ -14,10 +14,7 @@ use super::environment::variable;
 /// Standard output of a program that succeeded.
 pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{shown}`"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("`{shown}` failed ({}): {}", output.status, complaint.trim());
@@ -29,10 +26,7 @@ pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
-    let words: Vec<_> = once(program)
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect();
+    let words: Vec<_> = once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
     words.join(" ")
 }
 
@@ -53,10 +47,7 @@ pub(super) fn words(line: &str) -> Command {
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = variable("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(usual)
-        .map(|folder| folder.join(program))
-        .find(|file| is_file(file))
+    std::env::split_paths(&path).chain(usual).map(|folder| folder.join(program)).find(|file| is_file(file))
 }
 
 fn is_file(path: &Path) -> bool {
@@ -69,13 +60,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_was_run_and_what_it_printed() {
-        let error = output(words("/bin/ls /nonexistent").env("LC_ALL", "C"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("`ls /nonexistent` failed (exit status: 2): "),
-            "{error}"
-        );
+        let error = output(words("/bin/ls /nonexistent").env("LC_ALL", "C")).unwrap_err().to_string();
+        assert!(error.starts_with("`ls /nonexistent` failed (exit status: 2): "), "{error}");
         assert!(error.ends_with("No such file or directory"), "{error}");
     }
 }

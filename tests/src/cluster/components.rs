@@ -26,14 +26,7 @@ pub(super) struct Component {
 
 impl Component {
     fn new(name: &'static str, level: Level, program: PathBuf, arguments: Vec<String>) -> Self {
-        Self {
-            name,
-            level,
-            program,
-            arguments,
-            environment: Vec::new(),
-            files: Vec::new(),
-        }
+        Self { name, level, program, arguments, environment: Vec::new(), files: Vec::new() }
     }
 }
 
@@ -55,26 +48,16 @@ mod tests {
     use crate::cluster::{Level, paths::Paths};
 
     fn components() -> Vec<Component> {
-        all(&Paths {
-            cache: "/cache".into(),
-            state: "/state".into(),
-        })
+        all(&Paths { cache: "/cache".into(), state: "/state".into() })
     }
 
     fn arguments(name: &str) -> Vec<String> {
-        components()
-            .into_iter()
-            .find(|component| component.name == name)
-            .unwrap()
-            .arguments
+        components().into_iter().find(|component| component.name == name).unwrap().arguments
     }
 
     #[test]
     fn the_control_plane_is_four_processes_and_starts_before_the_node() {
-        let names: Vec<&str> = components()
-            .iter()
-            .map(|component| component.name)
-            .collect();
+        let names: Vec<&str> = components().iter().map(|component| component.name).collect();
         assert_eq!(
             names,
             [
@@ -89,10 +72,7 @@ mod tests {
                 "kube-proxy"
             ]
         );
-        let control_plane = components()
-            .iter()
-            .filter(|component| component.level == Level::ControlPlane)
-            .count();
+        let control_plane = components().iter().filter(|component| component.level == Level::ControlPlane).count();
         assert_eq!(control_plane, 4);
     }
 
@@ -112,17 +92,11 @@ mod tests {
 
     #[test]
     fn the_kubelet_notices_a_changed_config_map_at_once() {
-        let kubelet = components()
-            .into_iter()
-            .find(|component| component.name == "kubelet")
-            .unwrap();
+        let kubelet = components().into_iter().find(|component| component.name == "kubelet").unwrap();
         let (path, content) = &kubelet.files[0];
         assert_eq!(path.to_str(), Some("/state/config/kubelet.json"));
         let content: serde_json::Value = serde_json::from_str(content).unwrap();
-        assert_eq!(
-            content["configMapAndSecretChangeDetectionStrategy"],
-            "Watch"
-        );
+        assert_eq!(content["configMapAndSecretChangeDetectionStrategy"], "Watch");
         assert_eq!(content["syncFrequency"], "5s");
     }
 
@@ -130,12 +104,7 @@ mod tests {
     fn every_configuration_file_lies_in_the_state_folder() {
         for component in components() {
             for (path, _) in component.files {
-                assert!(
-                    path.starts_with("/state"),
-                    "{} writes {}",
-                    component.name,
-                    path.display()
-                );
+                assert!(path.starts_with("/state"), "{} writes {}", component.name, path.display());
             }
         }
     }

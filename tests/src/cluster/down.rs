@@ -14,17 +14,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Safe to repeat, also after a crash, and when nothing is up.
 pub fn down() -> anyhow::Result<()> {
     let paths = Paths::standard()?;
-    ensure!(
-        rustix::process::geteuid().is_root(),
-        "the local cluster runs as root, so ending it needs root too"
-    );
+    ensure!(rustix::process::geteuid().is_root(), "the local cluster runs as root, so ending it needs root too");
     let lock = Lock::acquire(&Paths::lock())?;
     // Backwards: whatever is used ends after its users.
-    let names: Vec<&str> = components::all(&paths)
-        .iter()
-        .rev()
-        .map(|component| component.name)
-        .collect();
+    let names: Vec<&str> = components::all(&paths).iter().rev().map(|component| component.name).collect();
     process::end(&paths, &names, GRACE)?;
     remove::remnants(&paths)?;
     lock.remove()

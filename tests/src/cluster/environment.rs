@@ -6,10 +6,7 @@
 use std::ffi::OsString;
 
 /// A variable's value; `None` if it is not set or empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "conventions of the machine, read in one place"
-)]
+#[expect(clippy::disallowed_methods, reason = "conventions of the machine, read in one place")]
 pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -34,11 +34,6 @@ pub(super) fn containerd_answers(paths: &Paths) -> Result<(), String> {
 fn ctr(paths: &Paths, limit: &str) -> Command {
     let mut ctr = Command::new(find("ctr").unwrap_or_else(|| "ctr".into()));
     // The kubelet sees only this namespace of containerd's.
-    ctr.arg("--address").arg(paths.containerd_socket()).args([
-        "--timeout",
-        limit,
-        "--namespace",
-        "k8s.io",
-    ]);
+    ctr.arg("--address").arg(paths.containerd_socket()).args(["--timeout", limit, "--namespace", "k8s.io"]);
     ctr
 }

@@ -19,14 +19,7 @@ pub(super) fn ensure_class(paths: &Paths) -> anyhow::Result<()> {
         "spec": { "controller": "traefik.io/ingress-controller" },
     });
     let mut kubectl = Cluster::new(paths).kubectl();
-    kubectl.args([
-        "apply",
-        "--server-side",
-        "--field-manager=cluster",
-        "--request-timeout=10s",
-        "-f",
-        "-",
-    ]);
+    kubectl.args(["apply", "--server-side", "--field-manager=cluster", "--request-timeout=10s", "-f", "-"]);
     let mut child = kubectl
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -34,13 +27,9 @@ pub(super) fn ensure_class(paths: &Paths) -> anyhow::Result<()> {
         .spawn()
         .context("cannot start kubectl")?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin
-            .write_all(class.to_string().as_bytes())
-            .context("cannot talk to kubectl")?;
+        stdin.write_all(class.to_string().as_bytes()).context("cannot talk to kubectl")?;
     }
-    let output = child
-        .wait_with_output()
-        .context("cannot wait for kubectl")?;
+    let output = child.wait_with_output().context("cannot wait for kubectl")?;
     ensure!(
         output.status.success(),
         "cannot make the IngressClass `{CLASS}`: {}",

@@ -24,10 +24,8 @@ pub(super) fn remember(paths: &Paths) -> anyhow::Result<()> {
     if file.exists() {
         return Ok(());
     }
-    let values: BTreeMap<&str, String> = SETTINGS
-        .iter()
-        .filter_map(|path| Some((*path, fs::read_to_string(path).ok()?)))
-        .collect();
+    let values: BTreeMap<&str, String> =
+        SETTINGS.iter().filter_map(|path| Some((*path, fs::read_to_string(path).ok()?))).collect();
     paths::write(&file, &serde_json::to_string(&values)?)
 }
 

@@ -24,11 +24,7 @@ pub(super) fn write_all(paths: &Paths) -> anyhow::Result<()> {
 
 /// Where a client's kubeconfig lies.
 pub(super) fn file(paths: &Paths, client: &str) -> std::path::PathBuf {
-    if client == "admin" {
-        paths.kubeconfig()
-    } else {
-        paths.config(&format!("{client}.kubeconfig"))
-    }
+    if client == "admin" { paths.kubeconfig() } else { paths.config(&format!("{client}.kubeconfig")) }
 }
 
 fn kubeconfig(paths: &Paths, client: &str) -> anyhow::Result<String> {
@@ -54,6 +50,5 @@ fn kubeconfig(paths: &Paths, client: &str) -> anyhow::Result<String> {
 }
 
 fn encoded(path: &Path) -> anyhow::Result<String> {
-    Ok(BASE64_STANDARD
-        .encode(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
+    Ok(BASE64_STANDARD.encode(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
 }

@@ -37,10 +37,7 @@ impl Lock {
                 return Ok(lock);
             }
             if !told {
-                eprintln!(
-                    "waiting for another `cargo cluster` to finish ({} is locked)",
-                    path.display()
-                );
+                eprintln!("waiting for another `cargo cluster` to finish ({} is locked)", path.display());
                 told = true;
             }
             if Instant::now() > deadline {
@@ -57,8 +54,7 @@ impl Lock {
     /// `None`: somebody else has it.
     fn attempt(path: &Path) -> anyhow::Result<Option<Self>> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         let file = File::options()
             .create(true)
@@ -73,21 +69,14 @@ impl Lock {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        let locked = file
-            .metadata()
-            .with_context(|| format!("cannot read {}", path.display()))?
-            .ino();
+        let locked = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.ino();
         let still_named = fs::metadata(path).is_ok_and(|named| named.ino() == locked);
-        Ok(still_named.then(|| Self {
-            file,
-            path: path.to_owned(),
-        }))
+        Ok(still_named.then(|| Self { file, path: path.to_owned() }))
     }
 
     /// Removes the file while still holding it; whoever waits for it makes a new one.
     pub(super) fn remove(self) -> anyhow::Result<()> {
-        fs::remove_file(&self.path)
-            .with_context(|| format!("cannot remove {}", self.path.display()))?;
+        fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))?;
         drop(self.file);
         Ok(())
     }

@@ -83,12 +83,10 @@ pub static ETCD: Module = module!("etcd", "-s -w", ["go.etcd.io/etcd/server/v3" 
 pub static HELM: Module = module!("helm", "-s -w", ["helm.sh/helm/v4/cmd/helm" => "helm"]);
 
 /// The cluster's DNS.
-pub static COREDNS: Module =
-    module!("coredns", "-s -w", ["github.com/coredns/coredns" => "coredns"]);
+pub static COREDNS: Module = module!("coredns", "-s -w", ["github.com/coredns/coredns" => "coredns"]);
 
 /// The ingress controller.
-pub static TRAEFIK: Module =
-    module!("traefik", "-s -w", ["github.com/traefik/traefik/v3/cmd/traefik" => "traefik"]);
+pub static TRAEFIK: Module = module!("traefik", "-s -w", ["github.com/traefik/traefik/v3/cmd/traefik" => "traefik"]);
 
 /// A fake kubelet for tests with thousands of pods; no level of `up` needs it.
 pub static KWOK: Module = module!("kwok", "-s -w", ["sigs.k8s.io/kwok/cmd/kwok" => "kwok"]);
@@ -97,13 +95,8 @@ static ALL: [&Module; 6] = [&KUBERNETES, &ETCD, &HELM, &COREDNS, &TRAEFIK, &KWOK
 
 /// Where a program is, or will be once its module is built.
 pub(super) fn program(paths: &Paths, name: &str) -> PathBuf {
-    let module = ALL
-        .iter()
-        .find(|module| module.programs.iter().any(|program| program.name == name));
-    module.map_or_else(
-        || PathBuf::from(name),
-        |module| module.folder(paths).join(name),
-    )
+    let module = ALL.iter().find(|module| module.programs.iter().any(|program| program.name == name));
+    module.map_or_else(|| PathBuf::from(name), |module| module.folder(paths).join(name))
 }
 
 /// Whether nothing is left to build.
@@ -119,9 +112,7 @@ pub(super) fn ensure(paths: &Paths, modules: &[&Module]) -> anyhow::Result<()> {
     // Waits for whoever builds already; two builds of one module would share two cores.
     let _lock = Lock::acquire(&paths.cache.join("modules").join("lock"))?;
     for module in modules.iter().filter(|module| !module.is_built(paths)) {
-        module
-            .build(paths)
-            .with_context(|| format!("cannot build {} from its Go module", module.name))?;
+        module.build(paths).with_context(|| format!("cannot build {} from its Go module", module.name))?;
     }
     Ok(())
 }
@@ -156,35 +147,21 @@ impl Module {
 
     fn is_built(&self, paths: &Paths) -> bool {
         let folder = self.folder(paths);
-        self.programs
-            .iter()
-            .all(|program| folder.join(program.name).exists())
+        self.programs.iter().all(|program| folder.join(program.name).exists())
     }
 
     fn build(&self, paths: &Paths) -> anyhow::Result<()> {
         let progress = Progress::start(self.name);
-        let work = paths
-            .cache
-            .join("modules")
-            .join(format!("{}.unfinished", self.name));
+        let work = paths.cache.join("modules").join(format!("{}.unfinished", self.name));
         let _ = fs::remove_dir_all(&work);
         paths::write(&work.join("go.mod"), self.go_mod)?;
         paths::write(&work.join("go.sum"), self.go_sum)?;
         let out = work.join("out");
-        fs::create_dir_all(&out)
-            .with_context(|| format!("cannot make the folder {}", out.display()))?;
+        fs::create_dir_all(&out).with_context(|| format!("cannot make the folder {}", out.display()))?;
 
         progress.expect(self.count_packages(&work, &progress)?);
         let mut build = go(&work)?;
-        build.args([
-            "build",
-            "-v",
-            "-trimpath",
-            "-buildvcs=false",
-            "-ldflags",
-            self.linker_flags,
-            "-o",
-        ]);
+        build.args(["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", self.linker_flags, "-o"]);
         build.arg(&out).args(self.packages());
         watch(build.stdout(Stdio::null()), &progress)?;
         self.publish(&out, &self.folder(paths))?;
@@ -209,11 +186,9 @@ impl Module {
     /// How many packages a build with an empty cache compiles. Downloads the sources as it counts.
     fn count_packages(&self, work: &Path, progress: &Progress) -> anyhow::Result<u64> {
         let mut list = go(work)?;
-        list.args(["list", "-deps", "-f", "{{.ImportPath}}"])
-            .args(self.packages());
+        list.args(["list", "-deps", "-f", "{{.ImportPath}}"]).args(self.packages());
         let counted = work.join("packages");
-        let file = fs::File::create(&counted)
-            .with_context(|| format!("cannot write {}", counted.display()))?;
+        let file = fs::File::create(&counted).with_context(|| format!("cannot write {}", counted.display()))?;
         watch(list.stdout(file), progress)?;
         Ok(fs::read_to_string(&counted)?.lines().count() as u64)
     }
@@ -225,35 +200,20 @@ impl Module {
 
 /// The last part of a package's path that is not a major version.
 fn go_name(package: &str) -> &str {
-    let is_version = |part: &str| {
-        part.strip_prefix('v')
-            .is_some_and(|rest| rest.parse::<u32>().is_ok())
-    };
-    package
-        .rsplit('/')
-        .find(|part| !is_version(part))
-        .unwrap_or(package)
+    let is_version = |part: &str| part.strip_prefix('v').is_some_and(|rest| rest.parse::<u32>().is_ok());
+    package.rsplit('/').find(|part| !is_version(part)).unwrap_or(package)
 }
 
 fn go(work: &Path) -> anyhow::Result<Command> {
-    let mut go = Command::new(
-        find("go").context("there is no `go` in PATH; install Go 1.26 from https://go.dev/dl")?,
-    );
+    let mut go = Command::new(find("go").context("there is no `go` in PATH; install Go 1.26 from https://go.dev/dl")?);
     // No cgo: the programs must run in any mount namespace, and need no C compiler.
-    go.current_dir(work)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .env_remove("GOFLAGS")
-        .stdin(Stdio::null());
+    go.current_dir(work).env("CGO_ENABLED", "0").env("GOWORK", "off").env_remove("GOFLAGS").stdin(Stdio::null());
     Ok(go)
 }
 
 /// Runs a `go` command to its end and shows each line that it prints on standard error.
 fn watch(command: &mut Command, progress: &Progress) -> anyhow::Result<()> {
-    let mut child = command
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start `go`")?;
+    let mut child = command.stderr(Stdio::piped()).spawn().context("cannot start `go`")?;
     let lines = lines(child.stderr.take().context("`go` has no standard error")?);
     let deadline = Instant::now() + LONGEST_BUILD;
     let mut last = VecDeque::new();
@@ -279,10 +239,7 @@ fn watch(command: &mut Command, progress: &Progress) -> anyhow::Result<()> {
     }
     let status = child.wait().context("cannot wait for `go`")?;
     if !status.success() {
-        bail!(
-            "`go` failed ({status}); its last lines:\n{}",
-            Vec::from(last).join("\n")
-        );
+        bail!("`go` failed ({status}); its last lines:\n{}", Vec::from(last).join("\n"));
     }
     Ok(())
 }
@@ -312,40 +269,21 @@ mod tests {
 
     #[test]
     fn a_key_changes_with_each_input_and_only_then() {
-        let module = |go_mod, go_sum, linker_flags| Module {
-            name: "etcd",
-            go_mod,
-            go_sum,
-            linker_flags,
-            programs: &[],
-        };
+        let module =
+            |go_mod, go_sum, linker_flags| Module { name: "etcd", go_mod, go_sum, linker_flags, programs: &[] };
         let key = module("m", "s", "f").key();
         assert_eq!(key, module("m", "s", "f").key());
         assert!(key.starts_with("etcd-") && key.len() == "etcd-".len() + 16);
         // The last one has the same bytes in a row as the first.
-        for other in [
-            module("x", "s", "f"),
-            module("m", "x", "f"),
-            module("m", "s", "x"),
-            module("ms", "", "f"),
-        ] {
+        for other in [module("x", "s", "f"), module("m", "x", "f"), module("m", "s", "x"), module("ms", "", "f")] {
             assert_ne!(key, other.key());
         }
     }
 
     #[test]
     fn programs_lie_in_the_cache_under_their_modules_key() {
-        let paths = Paths {
-            cache: "/cache".into(),
-            state: "/state".into(),
-        };
-        assert_eq!(
-            program(&paths, "etcd"),
-            paths.cache.join("modules").join(ETCD.key()).join("etcd")
-        );
-        assert!(
-            ALL.iter()
-                .all(|module| module.go_mod.contains("module mcp-foundry/cluster/"))
-        );
+        let paths = Paths { cache: "/cache".into(), state: "/state".into() };
+        assert_eq!(program(&paths, "etcd"), paths.cache.join("modules").join(ETCD.key()).join("etcd"));
+        assert!(ALL.iter().all(|module| module.go_mod.contains("module mcp-foundry/cluster/")));
     }
 }

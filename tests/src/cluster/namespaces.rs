@@ -58,8 +58,7 @@ pub(super) fn ensure(paths: &Paths) -> anyhow::Result<bool> {
     make_covered(paths)?;
     let folder = folder(paths);
     for file in [network(paths), mounts(paths)] {
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         File::create(&file).with_context(|| format!("cannot make {}", file.display()))?;
     }
     // A mount namespace can be held only below a private mount: it must not hold itself.
@@ -81,8 +80,7 @@ pub(super) fn release(paths: &Paths) -> anyhow::Result<()> {
     for held in [network(paths), mounts(paths), folder(paths)] {
         // A crash in the middle of `ensure` may have left one mount over another.
         while is_mount_point(&held) {
-            unmount(&held, UnmountFlags::DETACH)
-                .with_context(|| format!("cannot unmount {}", held.display()))?;
+            unmount(&held, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {}", held.display()))?;
         }
     }
     Ok(())
@@ -132,8 +130,7 @@ fn made(paths: &Paths) -> PathBuf {
 fn make_covered(paths: &Paths) -> anyhow::Result<()> {
     for cover in ["kubelet", "cni", "log"] {
         let cover = paths.data("covers").join(cover);
-        fs::create_dir_all(&cover)
-            .with_context(|| format!("cannot make the folder {}", cover.display()))?;
+        fs::create_dir_all(&cover).with_context(|| format!("cannot make the folder {}", cover.display()))?;
     }
     let mut made_before = fs::read_to_string(made(paths)).unwrap_or_default();
     for folder in COVERED.iter().filter(|folder| !Path::new(folder).exists()) {
@@ -146,10 +143,7 @@ fn make_covered(paths: &Paths) -> anyhow::Result<()> {
 }
 
 fn holds_namespace(file: &Path) -> bool {
-    #[expect(
-        clippy::useless_conversion,
-        reason = "the type differs between architectures"
-    )]
+    #[expect(clippy::useless_conversion, reason = "the type differs between architectures")]
     statfs(file).is_ok_and(|about| i64::try_from(about.f_type).is_ok_and(|kind| kind == NSFS))
 }
 
@@ -160,9 +154,7 @@ fn is_mount_point(path: &Path) -> bool {
 
 /// The fifth field of a line of `mountinfo` is where the mount stands.
 fn lists_mount_point(mountinfo: &str, path: &str) -> bool {
-    mountinfo
-        .lines()
-        .any(|line| line.split(' ').nth(4) == Some(path))
+    mountinfo.lines().any(|line| line.split(' ').nth(4) == Some(path))
 }
 
 #[cfg(test)]
@@ -171,15 +163,8 @@ mod tests {
 
     #[test]
     fn a_mount_point_is_recognised_by_its_whole_path() {
-        let mountinfo =
-            "36 35 0:4 net:[4026532] /var/lib/mcp-foundry/namespaces/net rw - nsfs nsfs rw\n";
-        assert!(lists_mount_point(
-            mountinfo,
-            "/var/lib/mcp-foundry/namespaces/net"
-        ));
-        assert!(!lists_mount_point(
-            mountinfo,
-            "/var/lib/mcp-foundry/namespaces"
-        ));
+        let mountinfo = "36 35 0:4 net:[4026532] /var/lib/mcp-foundry/namespaces/net rw - nsfs nsfs rw\n";
+        assert!(lists_mount_point(mountinfo, "/var/lib/mcp-foundry/namespaces/net"));
+        assert!(!lists_mount_point(mountinfo, "/var/lib/mcp-foundry/namespaces"));
     }
 }

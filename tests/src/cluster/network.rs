@@ -39,9 +39,7 @@ pub(super) fn ensure(paths: &Paths, new: bool) -> anyhow::Result<()> {
     );
     run(namespaces::in_network(paths).args(["sh", "-c", &inside]))
         .context("cannot set up the network of the cluster")?;
-    run(&mut words(&format!(
-        "ip addr add {HOST_ADDRESS}/30 dev {NAME}"
-    )))?;
+    run(&mut words(&format!("ip addr add {HOST_ADDRESS}/30 dev {NAME}")))?;
     run(&mut words(&format!("ip link set {NAME} up")))
 }
 

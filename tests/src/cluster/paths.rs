@@ -57,10 +57,7 @@ impl Paths {
             )?)
             .join(".cache"),
         };
-        Ok(Self {
-            cache: cache.join(NAME),
-            state: Path::new("/var/lib").join(NAME),
-        })
+        Ok(Self { cache: cache.join(NAME), state: Path::new("/var/lib").join(NAME) })
     }
 
     /// Held while anything of the cluster changes. It lies outside the state, which comes and goes.
@@ -124,13 +121,10 @@ pub(super) fn write(path: &Path, content: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let mut options = File::options();
     options.create(true).write(true).truncate(true).mode(0o600);
-    let written = options
-        .open(path)
-        .and_then(|mut file| file.write_all(content.as_bytes()));
+    let written = options.open(path).and_then(|mut file| file.write_all(content.as_bytes()));
     written.with_context(|| format!("cannot write {}", path.display()))
 }

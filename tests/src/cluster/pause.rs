@@ -28,10 +28,9 @@ pub(super) fn archive(paths: &Paths) -> anyhow::Result<PathBuf> {
     let _lock = Lock::acquire(&folder.join("pause.lock"))?;
     if !archive.exists() {
         let work = tempfile::tempdir_in(&folder).context("cannot make a folder in the cache")?;
-        let unfinished = build(work.path())
-            .context("cannot build the image of `pause`; it needs `cc` and libc6-dev")?;
-        fs::rename(unfinished, &archive)
-            .with_context(|| format!("cannot write {}", archive.display()))?;
+        let unfinished =
+            build(work.path()).context("cannot build the image of `pause`; it needs `cc` and libc6-dev")?;
+        fs::rename(unfinished, &archive).with_context(|| format!("cannot write {}", archive.display()))?;
     }
     Ok(archive)
 }
@@ -45,33 +44,19 @@ fn build(work: &Path) -> anyhow::Result<PathBuf> {
     };
     command::run(inside("cc").args(["-Os", "-static", "-s", "-o", "pause", "pause.c"]))?;
     tar(inside("tar"), "layer.tar", &["pause"])?;
-    let layer = format!(
-        "sha256:{:x}",
-        Sha256::digest(fs::read(work.join("layer.tar"))?)
-    );
+    let layer = format!("sha256:{:x}", Sha256::digest(fs::read(work.join("layer.tar"))?));
     fs::write(work.join("config.json"), config(&layer))?;
     fs::write(work.join("manifest.json"), manifest())?;
-    tar(
-        inside("tar"),
-        "image.tar",
-        &["manifest.json", "config.json", "layer.tar"],
-    )?;
+    tar(inside("tar"), "image.tar", &["manifest.json", "config.json", "layer.tar"])?;
     Ok(work.join("image.tar"))
 }
 
 fn tar(mut tar: Command, archive: &str, files: &[&str]) -> anyhow::Result<()> {
-    command::run(
-        tar.args(["--owner=0", "--group=0", "--mtime=@0", "-cf", archive])
-            .args(files),
-    )
+    command::run(tar.args(["--owner=0", "--group=0", "--mtime=@0", "-cf", archive]).args(files))
 }
 
 fn config(layer: &str) -> String {
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "amd64"
-    };
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     json!({
         "architecture": architecture,
         "os": "linux",

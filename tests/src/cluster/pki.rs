@@ -8,8 +8,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 
 use super::paths::{KUBERNETES_SERVICE_ADDRESS, NAME, NODE_ADDRESS, Paths};
@@ -51,10 +51,7 @@ impl TestCa {
             let path = paths.pki(file);
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
         };
-        Ok(Self {
-            cert_pem: read("test-ca.crt")?,
-            key_pem: read("test-ca.key")?,
-        })
+        Ok(Self { cert_pem: read("test-ca.crt")?, key_pem: read("test-ca.key")? })
     }
 
     /// A new authority, for tests that need one without a cluster.
@@ -65,8 +62,7 @@ impl TestCa {
 
     /// A server certificate for these DNS names and IP addresses.
     pub fn issue(&self, names: &[&str]) -> anyhow::Result<Certificate> {
-        let key =
-            KeyPair::from_pem(&self.key_pem).context("cannot read the test authority's key")?;
+        let key = KeyPair::from_pem(&self.key_pem).context("cannot read the test authority's key")?;
         Authority::with_key(TEST_AUTHORITY, key)?.server(names[0], names)
     }
 }
@@ -79,12 +75,10 @@ pub(super) fn ensure(paths: &Paths) -> anyhow::Result<()> {
     }
     let unfinished = paths.data("pki.unfinished");
     let _ = fs::remove_dir_all(&unfinished);
-    fs::create_dir_all(&unfinished)
-        .with_context(|| format!("cannot make the folder {}", unfinished.display()))?;
+    fs::create_dir_all(&unfinished).with_context(|| format!("cannot make the folder {}", unfinished.display()))?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o700))?;
     write_all(&unfinished)?;
-    fs::rename(&unfinished, &folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))
+    fs::rename(&unfinished, &folder).with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
 fn write_all(folder: &Path) -> anyhow::Result<()> {
@@ -101,16 +95,8 @@ fn write_all(folder: &Path) -> anyhow::Result<()> {
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
     ];
-    write_pair(
-        folder,
-        "apiserver",
-        &cluster.server("kube-apiserver", &api_server)?,
-    )?;
-    write_pair(
-        folder,
-        "kubelet",
-        &cluster.server("kubelet", &[NODE_ADDRESS, NAME])?,
-    )?;
+    write_pair(folder, "apiserver", &cluster.server("kube-apiserver", &api_server)?)?;
+    write_pair(folder, "kubelet", &cluster.server("kubelet", &[NODE_ADDRESS, NAME])?)?;
 
     let tokens = KeyPair::generate()?;
     write(folder, "service-account.key", &tokens.serialize_pem())?;
@@ -118,14 +104,7 @@ fn write_all(folder: &Path) -> anyhow::Result<()> {
 
     let test = Authority::new(TEST_AUTHORITY)?;
     write_pair(folder, "test-ca", &test.own)?;
-    write_pair(
-        folder,
-        "ingress",
-        &test.server(
-            "ingress",
-            &[NODE_ADDRESS, "localhost", "mcp.test", "*.mcp.test"],
-        )?,
-    )
+    write_pair(folder, "ingress", &test.server("ingress", &[NODE_ADDRESS, "localhost", "mcp.test", "*.mcp.test"])?)
 }
 
 /// A key that signs certificates.
@@ -144,56 +123,32 @@ impl Authority {
         let mut params = params(name, "", &[])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let own = Certificate {
-            cert_pem: params.self_signed(&key)?.pem(),
-            key_pem: key.serialize_pem(),
-        };
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            own,
-        })
+        let own = Certificate { cert_pem: params.self_signed(&key)?.pem(), key_pem: key.serialize_pem() };
+        Ok(Self { issuer: Issuer::new(params, key), own })
     }
 
     fn server(&self, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
-        self.sign(
-            params(common_name, "", names)?,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )
+        self.sign(params(common_name, "", names)?, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     fn client(&self, user: &str, group: &str) -> anyhow::Result<Certificate> {
-        self.sign(
-            params(user, group, &[])?,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        )
+        self.sign(params(user, group, &[])?, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn sign(
-        &self,
-        mut params: CertificateParams,
-        usage: ExtendedKeyUsagePurpose,
-    ) -> anyhow::Result<Certificate> {
+    fn sign(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> anyhow::Result<Certificate> {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![usage];
         // Python's strict mode refuses a certificate that does not say which key signed it.
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Certificate {
-            cert_pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
-        })
+        Ok(Certificate { cert_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 }
 
-fn params(
-    common_name: &str,
-    organization: &str,
-    names: &[&str],
-) -> anyhow::Result<CertificateParams> {
+fn params(common_name: &str, organization: &str, names: &[&str]) -> anyhow::Result<CertificateParams> {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut params =
-        CertificateParams::new(names).context("a name of a certificate is not a DNS name")?;
+    let mut params = CertificateParams::new(names).context("a name of a certificate is not a DNS name")?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, common_name);
     if !organization.is_empty() {
@@ -224,16 +179,8 @@ mod tests {
     fn the_test_authority_signs_for_addresses_and_names() {
         let authority = TestCa::generate().unwrap();
         let certificate = authority.issue(&["198.18.0.2", "login.test"]).unwrap();
-        assert!(
-            certificate
-                .cert_pem
-                .starts_with("-----BEGIN CERTIFICATE-----")
-        );
-        assert!(
-            certificate
-                .key_pem
-                .starts_with("-----BEGIN PRIVATE KEY-----")
-        );
+        assert!(certificate.cert_pem.starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(certificate.key_pem.starts_with("-----BEGIN PRIVATE KEY-----"));
         assert!(authority.issue(&["not a name\u{e9}"]).is_err());
     }
 }

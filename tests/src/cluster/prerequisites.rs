@@ -35,57 +35,24 @@ pub struct Need {
 }
 
 const CONTROL_PLANE: [Need; 3] = [
-    Need {
-        files: &["ip"],
-        package: "iproute2",
-    },
-    Need {
-        files: &["nsenter"],
-        package: "util-linux",
-    },
-    Need {
-        files: &["mount"],
-        package: "mount",
-    },
+    Need { files: &["ip"], package: "iproute2" },
+    Need { files: &["nsenter"], package: "util-linux" },
+    Need { files: &["mount"], package: "mount" },
 ];
 
 const NODE: [Need; 7] = [
-    Need {
-        files: &["containerd"],
-        package: "containerd",
-    },
-    Need {
-        files: &["runc"],
-        package: "runc",
-    },
-    Need {
-        files: &["/usr/lib/cni/bridge", "/opt/cni/bin/bridge"],
-        package: "containernetworking-plugins",
-    },
-    Need {
-        files: &["iptables"],
-        package: "iptables",
-    },
-    Need {
-        files: &["nft"],
-        package: "nftables",
-    },
-    Need {
-        files: &["conntrack"],
-        package: "conntrack",
-    },
-    Need {
-        files: &["cc"],
-        package: "gcc",
-    },
+    Need { files: &["containerd"], package: "containerd" },
+    Need { files: &["runc"], package: "runc" },
+    Need { files: &["/usr/lib/cni/bridge", "/opt/cni/bin/bridge"], package: "containernetworking-plugins" },
+    Need { files: &["iptables"], package: "iptables" },
+    Need { files: &["nft"], package: "nftables" },
+    Need { files: &["conntrack"], package: "conntrack" },
+    Need { files: &["cc"], package: "gcc" },
 ];
 
 /// Checks everything that a cluster of this level needs, and installs what may be installed.
 pub(super) fn ensure_all(level: Level, options: &Options) -> anyhow::Result<()> {
-    ensure!(
-        cfg!(target_os = "linux"),
-        "the local cluster needs Linux; use a Linux machine, {OR_NAME_ONE}"
-    );
+    ensure!(cfg!(target_os = "linux"), "the local cluster needs Linux; use a Linux machine, {OR_NAME_ONE}");
     ensure!(
         rustix::process::geteuid().is_root(),
         "the local cluster needs root, for network namespaces and containers; run it again as root, {OR_NAME_ONE}"
@@ -102,14 +69,8 @@ pub(super) fn ensure_go() -> anyhow::Result<()> {
         bail!("the local cluster is built from Go modules and there is no `go` in PATH; {remedy}");
     };
     let said = output(Command::new(&go).args(["env", "GOVERSION"]))?;
-    let version = parse_go_version(&said)
-        .with_context(|| format!("`go env GOVERSION` answered `{}`", said.trim()))?;
-    ensure!(
-        version >= OLDEST_GO,
-        "{} is {}, which is too old; {remedy}",
-        go.display(),
-        said.trim()
-    );
+    let version = parse_go_version(&said).with_context(|| format!("`go env GOVERSION` answered `{}`", said.trim()))?;
+    ensure!(version >= OLDEST_GO, "{} is {}, which is too old; {remedy}", go.display(), said.trim());
     Ok(())
 }
 
@@ -132,17 +93,9 @@ pub fn ensure_packages(needs: &[Need], options: &Options) -> anyhow::Result<()> 
     );
     eprintln!("installing {list}");
     apt(&["update", "--quiet"])?;
-    apt(&[
-        &["install", "--quiet", "--yes", "--no-install-recommends"],
-        missing.as_slice(),
-    ]
-    .concat())?;
+    apt(&[&["install", "--quiet", "--yes", "--no-install-recommends"], missing.as_slice()].concat())?;
     let still = self::missing(needs, exists);
-    ensure!(
-        still.is_empty(),
-        "apt-get installed {list}, but the programs of {} are not in PATH",
-        still.join(" ")
-    );
+    ensure!(still.is_empty(), "apt-get installed {list}, but the programs of {} are not in PATH", still.join(" "));
     Ok(())
 }
 
@@ -158,11 +111,7 @@ fn missing(needs: &[Need], exists: impl Fn(&str) -> bool) -> Vec<&'static str> {
 }
 
 fn exists(file: &str) -> bool {
-    if file.starts_with('/') {
-        Path::new(file).exists()
-    } else {
-        find(file).is_some()
-    }
+    if file.starts_with('/') { Path::new(file).exists() } else { find(file).is_some() }
 }
 
 fn may_install(list: &str, options: &Options) -> anyhow::Result<bool> {
@@ -175,9 +124,7 @@ fn may_install(list: &str, options: &Options) -> anyhow::Result<bool> {
     eprint!("These Debian packages are missing: {list}. Install them? [Y/n] ");
     stderr().flush().context("cannot write to the terminal")?;
     let mut answer = String::new();
-    stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
+    stdin().read_line(&mut answer).context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
 }
 
@@ -191,11 +138,7 @@ fn apt(arguments: &[&str]) -> anyhow::Result<()> {
         .stdout(stderr())
         .status()
         .context("cannot start apt-get")?;
-    ensure!(
-        status.success(),
-        "`apt-get {}` failed ({status}); its message is above",
-        arguments.join(" ")
-    );
+    ensure!(status.success(), "`apt-get {}` failed ({status}); its message is above", arguments.join(" "));
     Ok(())
 }
 
@@ -221,24 +164,12 @@ mod tests {
 
     #[test]
     fn one_of_several_places_is_enough() {
-        assert!(
-            !missing(&NODE, |file| file != "/usr/lib/cni/bridge")
-                .contains(&"containernetworking-plugins")
-        );
+        assert!(!missing(&NODE, |file| file != "/usr/lib/cni/bridge").contains(&"containernetworking-plugins"));
     }
 
     #[test]
     fn a_package_that_brings_two_programs_is_named_once() {
-        let needs = [
-            Need {
-                files: &["a"],
-                package: "p",
-            },
-            Need {
-                files: &["b"],
-                package: "p",
-            },
-        ];
+        let needs = [Need { files: &["a"], package: "p" }, Need { files: &["b"], package: "p" }];
         assert_eq!(missing(&needs, |_| false), ["p"]);
     }
 }

@@ -55,21 +55,14 @@ pub(super) fn ensure(paths: &Paths, component: &Component) -> anyhow::Result<boo
 
 /// The record of a component that is running, if it is.
 pub(super) fn running(paths: &Paths, component: &str) -> Option<Record> {
-    let record: Record =
-        serde_json::from_str(&fs::read_to_string(paths.record(component)).ok()?).ok()?;
+    let record: Record = serde_json::from_str(&fs::read_to_string(paths.record(component)).ok()?).ok()?;
     record.is_running().then_some(record)
 }
 
 /// Asks all to end, then kills those that have not after `grace`. Forgets their records.
 pub(super) fn end(paths: &Paths, components: &[&str], grace: Duration) -> anyhow::Result<()> {
-    let mut left: Vec<Record> = components
-        .iter()
-        .filter_map(|component| running(paths, component))
-        .collect();
-    for (signal, patience) in [
-        (Signal::TERM, grace),
-        (Signal::KILL, Duration::from_secs(10)),
-    ] {
+    let mut left: Vec<Record> = components.iter().filter_map(|component| running(paths, component)).collect();
+    for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, Duration::from_secs(10))] {
         for record in &left {
             record.send(signal);
         }
@@ -79,10 +72,7 @@ pub(super) fn end(paths: &Paths, components: &[&str], grace: Duration) -> anyhow
             left.retain(Record::is_running);
         }
     }
-    anyhow::ensure!(
-        left.is_empty(),
-        "these processes survive SIGKILL, see their state in /proc: {left:?}"
-    );
+    anyhow::ensure!(left.is_empty(), "these processes survive SIGKILL, see their state in /proc: {left:?}");
     for component in components {
         // Absent when the component was never started.
         let _ = fs::remove_file(paths.record(component));
@@ -97,8 +87,7 @@ impl Record {
     }
 
     fn is_running(&self) -> bool {
-        read_stat(self.pid)
-            .is_some_and(|stat| stat.start_time == self.start_time && !stat.has_ended())
+        read_stat(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.has_ended())
     }
 
     fn send(&self, signal: Signal) {
@@ -120,36 +109,18 @@ fn start(paths: &Paths, component: &Component, fingerprint: String) -> anyhow::R
         .args(&component.arguments)
         // Nothing of the caller's environment: no KUBECONFIG, no proxy, no Go tuning.
         .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", &paths.state)
-        .envs(
-            component
-                .environment
-                .iter()
-                .map(|(name, value)| (*name, value)),
-        )
+        .envs(component.environment.iter().map(|(name, value)| (*name, value)))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("cannot share a log file")?)
         .stderr(log);
-    let child = shell
-        .spawn()
-        .with_context(|| format!("cannot start {}", component.name))?;
+    let child = shell.spawn().with_context(|| format!("cannot start {}", component.name))?;
     let pid = i32::try_from(child.id()).context("a pid is too large")?;
-    let stat = read_stat(pid)
-        .with_context(|| format!("cannot read /proc/{pid}/stat of {}", component.name))?;
-    let record = Record {
-        pid,
-        start_time: stat.start_time,
-        fingerprint,
-    };
-    paths::write(
-        &paths.record(component.name),
-        &serde_json::to_string(&record)?,
-    )?;
+    let stat = read_stat(pid).with_context(|| format!("cannot read /proc/{pid}/stat of {}", component.name))?;
+    let record = Record { pid, start_time: stat.start_time, fingerprint };
+    paths::write(&paths.record(component.name), &serde_json::to_string(&record)?)?;
     reap(child);
     Ok(())
 }
@@ -162,14 +133,9 @@ fn reap(mut child: std::process::Child) {
 
 fn open_log(path: &Path) -> anyhow::Result<File> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
+    File::options().create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Changes when anything does that the component reads at its start.
@@ -180,18 +146,12 @@ fn fingerprint(component: &Component) -> String {
         hash.update(part);
     };
     add(component.program.to_string_lossy().as_bytes());
-    component
-        .arguments
-        .iter()
-        .for_each(|argument| add(argument.as_bytes()));
+    component.arguments.iter().for_each(|argument| add(argument.as_bytes()));
     for (name, value) in &component.environment {
         add(name.as_bytes());
         add(value.as_bytes());
     }
-    component
-        .files
-        .iter()
-        .for_each(|(_, content)| add(content.as_bytes()));
+    component.files.iter().for_each(|(_, content)| add(content.as_bytes()));
     format!("{:x}", hash.finalize())
 }
 
@@ -232,13 +192,7 @@ mod tests {
     #[test]
     fn the_start_time_is_found_behind_a_name_with_spaces_and_parentheses() {
         let stat = parse_stat(&format!("77 (a ) b (c) S {REST}"));
-        assert_eq!(
-            stat,
-            Some(Stat {
-                state: 'S',
-                start_time: 5142
-            })
-        );
+        assert_eq!(stat, Some(Stat { state: 'S', start_time: 5142 }));
     }
 
     #[test]
@@ -249,34 +203,16 @@ mod tests {
 
     #[test]
     fn a_zombie_has_ended() {
-        assert!(
-            parse_stat(&format!("77 (etcd) Z {REST}"))
-                .unwrap()
-                .has_ended()
-        );
-        assert!(
-            !parse_stat(&format!("77 (etcd) R {REST}"))
-                .unwrap()
-                .has_ended()
-        );
+        assert!(parse_stat(&format!("77 (etcd) Z {REST}")).unwrap().has_ended());
+        assert!(!parse_stat(&format!("77 (etcd) R {REST}")).unwrap().has_ended());
     }
 
     #[test]
     fn a_recycled_pid_is_not_the_recorded_process() {
         let pid = i32::try_from(std::process::id()).unwrap();
         let start_time = read_stat(pid).unwrap().start_time;
-        let ours = Record {
-            pid,
-            start_time,
-            fingerprint: String::new(),
-        };
+        let ours = Record { pid, start_time, fingerprint: String::new() };
         assert!(ours.is_running());
-        assert!(
-            !Record {
-                start_time: start_time + 1,
-                ..ours
-            }
-            .is_running()
-        );
+        assert!(!Record { start_time: start_time + 1, ..ours }.is_running());
     }
 }

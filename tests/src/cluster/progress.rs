@@ -18,26 +18,19 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn start(name: &'static str) -> Self {
-        let bar =
-            ProgressBar::no_length().with_style(style("{spinner} {prefix:12} {elapsed:>4} {msg}"));
+        let bar = ProgressBar::no_length().with_style(style("{spinner} {prefix:12} {elapsed:>4} {msg}"));
         bar.set_prefix(name);
         bar.set_message("looking for its sources");
         bar.enable_steady_tick(Duration::from_millis(200));
         if !stderr().is_terminal() {
             eprintln!("building {name} from its Go module (once; minutes with empty caches)");
         }
-        Self {
-            name,
-            bar,
-            started: Instant::now(),
-        }
+        Self { name, bar, started: Instant::now() }
     }
 
     /// From now on packages are compiled, `packages` of them unless Go remembers some.
     pub(super) fn expect(&self, packages: u64) {
-        self.bar.set_style(style(
-            "{spinner} {prefix:12} {elapsed:>4} [{bar:30}] {pos}/{len} {msg}",
-        ));
+        self.bar.set_style(style("{spinner} {prefix:12} {elapsed:>4} [{bar:30}] {pos}/{len} {msg}"));
         self.bar.set_length(packages);
         self.bar.set_message("");
     }
@@ -54,11 +47,7 @@ impl Progress {
 
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
-        eprintln!(
-            "built {} in {} s",
-            self.name,
-            self.started.elapsed().as_secs()
-        );
+        eprintln!("built {} in {} s", self.name, self.started.elapsed().as_secs());
     }
 }
 

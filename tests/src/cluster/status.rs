@@ -19,18 +19,12 @@ pub fn status() -> anyhow::Result<Status> {
     let paths = Paths::standard()?;
     let components: Vec<_> = components::all(&paths)
         .iter()
-        .map(|component| {
-            (
-                component.name,
-                process::running(&paths, component.name).map(|record| record.pid()),
-            )
-        })
+        .map(|component| (component.name, process::running(&paths, component.name).map(|record| record.pid())))
         .collect();
     let mut kubectl = Cluster::new(&paths).kubectl();
     let any = components.iter().any(|(_, pid)| pid.is_some());
     let node = if any {
-        output(kubectl.args(["get", "nodes", "--no-headers", "--request-timeout=3s"]))
-            .unwrap_or_default()
+        output(kubectl.args(["get", "nodes", "--no-headers", "--request-timeout=3s"])).unwrap_or_default()
     } else {
         String::new()
     };
@@ -60,16 +54,8 @@ impl fmt::Display for Status {
                 None => writeln!(out, "{name:20} not running")?,
             }
         }
-        let node = if self.node.is_empty() {
-            "none"
-        } else {
-            &self.node
-        };
-        write!(
-            out,
-            "node        {node}\nkubeconfig  {}\nlogs        {}",
-            self.kubeconfig, self.logs
-        )
+        let node = if self.node.is_empty() { "none" } else { &self.node };
+        write!(out, "node        {node}\nkubeconfig  {}\nlogs        {}", self.kubeconfig, self.logs)
     }
 }
 
@@ -77,7 +63,5 @@ impl fmt::Display for Status {
 fn resident_mib(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
-        .unwrap_or(0)
-        / 1024
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }

@@ -63,18 +63,9 @@ pub fn target(selection: &Selection, options: &Options) -> anyhow::Result<Target
     let Some(kubeconfig) = named_file(selection, std::env::home_dir())? else {
         return Ok(Target::Own(super::up(Level::Node, options)?));
     };
-    ensure!(
-        kubeconfig.is_file(),
-        "there is no kubeconfig at {}; name one that exists",
-        kubeconfig.display()
-    );
+    ensure!(kubeconfig.is_file(), "there is no kubeconfig at {}; name one that exists", kubeconfig.display());
     let (kubectl, helm) = programs()?;
-    let named = Named {
-        kubeconfig,
-        context: selection.context.clone(),
-        kubectl,
-        helm,
-    };
+    let named = Named { kubeconfig, context: selection.context.clone(), kubectl, helm };
     named.refuse_foreign()?;
     Ok(Target::Named(named))
 }
@@ -138,17 +129,10 @@ impl Named {
 
     fn refuse_foreign(&self) -> anyhow::Result<()> {
         let ask = |arguments: &[&str]| {
-            output(self.kubectl().args(arguments).arg("--request-timeout=15s")).with_context(|| {
-                format!(
-                    "cannot ask the named cluster ({})",
-                    self.kubeconfig.display()
-                )
-            })
+            output(self.kubectl().args(arguments).arg("--request-timeout=15s"))
+                .with_context(|| format!("cannot ask the named cluster ({})", self.kubeconfig.display()))
         };
-        if ask(&["get", "crd", RESOURCE, "--ignore-not-found", "-o", "name"])?
-            .trim()
-            .is_empty()
-        {
+        if ask(&["get", "crd", RESOURCE, "--ignore-not-found", "-o", "name"])?.trim().is_empty() {
             return Ok(());
         }
         let foreign = foreign(&ask(&["get", RESOURCE, "--all-namespaces", "-o", "json"])?)?;
@@ -162,10 +146,7 @@ impl Named {
 /// The file that the selection names, if it names a cluster at all.
 fn named_file(selection: &Selection, home: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
     // `MCP_TEST_KUBECONFIG=` is how one says "none" to a variable that is set elsewhere.
-    let file = selection
-        .kubeconfig
-        .clone()
-        .filter(|file| !file.as_os_str().is_empty());
+    let file = selection.kubeconfig.clone().filter(|file| !file.as_os_str().is_empty());
     match (file, &selection.context) {
         (Some(file), _) => Ok(Some(file)),
         (None, None) => Ok(None),
@@ -185,8 +166,7 @@ fn programs() -> anyhow::Result<(PathBuf, PathBuf)> {
     }
     let paths = Paths::standard()?;
     if !modules::are_built(&paths, &[&KUBERNETES, &HELM]) {
-        prerequisites::ensure_go()
-            .context("kubectl and helm are not in PATH; install both, or let us build them")?;
+        prerequisites::ensure_go().context("kubectl and helm are not in PATH; install both, or let us build them")?;
     }
     modules::ensure(&paths, &[&KUBERNETES, &HELM])?;
     Ok((program(&paths, "kubectl"), program(&paths, "helm")))
@@ -213,8 +193,7 @@ struct Metadata {
 
 /// `namespace/name` of each `McpServer` in a list of kubectl's that does not carry our label.
 fn foreign(list: &str) -> anyhow::Result<Vec<String>> {
-    let list: List =
-        serde_json::from_str(list).context("cannot read kubectl's list of McpServers")?;
+    let list: List = serde_json::from_str(list).context("cannot read kubectl's list of McpServers")?;
     let metadata = list.items.into_iter().map(|item| item.metadata);
     Ok(metadata
         .filter(|metadata| !metadata.labels.contains_key(TEST_LABEL))
@@ -223,18 +202,9 @@ fn foreign(list: &str) -> anyhow::Result<Vec<String>> {
 }
 
 fn refusal(foreign: &[String]) -> String {
-    let named = foreign
-        .iter()
-        .take(NAMED_AT_MOST)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let named = foreign.iter().take(NAMED_AT_MOST).cloned().collect::<Vec<_>>().join(", ");
     let more = foreign.len().saturating_sub(NAMED_AT_MOST);
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(
         "the named cluster holds McpServers that no test made ({named}{rest}), so nothing was changed in it; \
          name another cluster, or none to get a local one"
@@ -248,20 +218,14 @@ mod tests {
     use super::{Selection, foreign, named_file, refusal};
 
     fn selection(kubeconfig: Option<&str>, context: Option<&str>) -> Selection {
-        Selection {
-            kubeconfig: kubeconfig.map(Into::into),
-            context: context.map(Into::into),
-        }
+        Selection { kubeconfig: kubeconfig.map(Into::into), context: context.map(Into::into) }
     }
 
     #[test]
     fn without_a_name_there_is_no_named_cluster() {
         let home = || Some(PathBuf::from("/home/u"));
         assert_eq!(named_file(&selection(None, None), home()).unwrap(), None);
-        assert_eq!(
-            named_file(&selection(Some(""), None), home()).unwrap(),
-            None
-        );
+        assert_eq!(named_file(&selection(Some(""), None), home()).unwrap(), None);
     }
 
     #[test]

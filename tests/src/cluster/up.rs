@@ -43,11 +43,7 @@ pub fn up(level: Level, options: &Options) -> anyhow::Result<Cluster> {
 
 fn build(paths: &Paths, level: Level) -> anyhow::Result<()> {
     let control_plane: [&Module; 3] = [&ETCD, &KUBERNETES, &HELM];
-    let node: &[&Module] = if level == Level::Node {
-        &[&COREDNS, &TRAEFIK]
-    } else {
-        &[]
-    };
+    let node: &[&Module] = if level == Level::Node { &[&COREDNS, &TRAEFIK] } else { &[] };
     let modules = [&control_plane, node].concat();
     if !modules::are_built(paths, &modules) {
         prerequisites::ensure_go()?;
@@ -57,8 +53,7 @@ fn build(paths: &Paths, level: Level) -> anyhow::Result<()> {
 
 /// After a reboot nothing of the old cluster runs, and its pids may name other processes.
 fn discard_state_of_another_boot(paths: &Paths) -> anyhow::Result<()> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .context("cannot read the machine's boot id")?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("cannot read the machine's boot id")?;
     let file = paths.data("boot");
     if paths.state.exists() && fs::read_to_string(&file).ok().as_ref() != Some(&boot) {
         remove::remnants(paths)?;
@@ -80,48 +75,21 @@ fn prepare(paths: &Paths) -> anyhow::Result<()> {
 }
 
 fn start_control_plane(paths: &Paths, components: &[Component]) -> anyhow::Result<()> {
-    for component in components
-        .iter()
-        .filter(|component| component.level == Level::ControlPlane)
-    {
+    for component in components.iter().filter(|component| component.level == Level::ControlPlane) {
         start(paths, component)?;
     }
     let kubectl = Cluster::new(paths);
-    wait_for(
-        paths,
-        "the API server is not ready",
-        CONTROL_PLANE_READY,
-        "apiserver",
-        || {
-            quietly(
-                kubectl
-                    .kubectl()
-                    .args(["get", "--raw=/readyz", "--request-timeout=5s"]),
-            )
-        },
-    )?;
+    wait_for(paths, "the API server is not ready", CONTROL_PLANE_READY, "apiserver", || {
+        quietly(kubectl.kubectl().args(["get", "--raw=/readyz", "--request-timeout=5s"]))
+    })?;
     // No pod can be made before the controller manager has made this account.
-    wait_for(
-        paths,
-        "the controller manager does not work",
-        CONTROL_PLANE_READY,
-        "controller-manager",
-        || {
-            quietly(kubectl.kubectl().args([
-                "get",
-                "serviceaccount",
-                "default",
-                "--request-timeout=5s",
-            ]))
-        },
-    )
+    wait_for(paths, "the controller manager does not work", CONTROL_PLANE_READY, "controller-manager", || {
+        quietly(kubectl.kubectl().args(["get", "serviceaccount", "default", "--request-timeout=5s"]))
+    })
 }
 
 fn start_node(paths: &Paths, components: &[Component]) -> anyhow::Result<()> {
-    for component in components
-        .iter()
-        .filter(|component| component.level == Level::Node)
-    {
+    for component in components.iter().filter(|component| component.level == Level::Node) {
         if component.name == "kube-proxy" {
             wait_for_node(paths)?;
         }
@@ -139,22 +107,14 @@ fn start_node(paths: &Paths, components: &[Component]) -> anyhow::Result<()> {
     ] {
         let address = format!("{NODE_ADDRESS}:{port}");
         let what = format!("{component} is not ready");
-        wait_for(paths, &what, NODE_READY, component, || {
-            wait::http_ok(&address, path)
-        })?;
+        wait_for(paths, &what, NODE_READY, component, || wait::http_ok(&address, path))?;
     }
     Ok(())
 }
 
 /// The kubelet makes no pod without it, and no registry has it.
 fn load_pause(paths: &Paths) -> anyhow::Result<()> {
-    wait_for(
-        paths,
-        "containerd does not answer",
-        NODE_READY,
-        "containerd",
-        || images::containerd_answers(paths),
-    )?;
+    wait_for(paths, "containerd does not answer", NODE_READY, "containerd", || images::containerd_answers(paths))?;
     if !images::holds(paths, pause::IMAGE) {
         images::load(paths, &pause::archive(paths)?)?;
     }
@@ -163,20 +123,9 @@ fn load_pause(paths: &Paths) -> anyhow::Result<()> {
 
 fn wait_for_node(paths: &Paths) -> anyhow::Result<()> {
     let cluster = Cluster::new(paths);
-    wait_for(
-        paths,
-        "the node is not ready",
-        NODE_READY,
-        "kubelet",
-        || {
-            quietly(
-                cluster
-                    .kubectl()
-                    .args(["wait", "--for=condition=Ready", "--timeout=2s"])
-                    .arg(format!("node/{NAME}")),
-            )
-        },
-    )
+    wait_for(paths, "the node is not ready", NODE_READY, "kubelet", || {
+        quietly(cluster.kubectl().args(["wait", "--for=condition=Ready", "--timeout=2s"]).arg(format!("node/{NAME}")))
+    })
 }
 
 fn start(paths: &Paths, component: &Component) -> anyhow::Result<()> {
@@ -194,13 +143,7 @@ fn wait_for(
     component: &str,
     check: impl FnMut() -> Result<(), String>,
 ) -> anyhow::Result<()> {
-    wait::until(
-        what,
-        limit,
-        &paths.log(component),
-        || process::running(paths, component).is_some(),
-        check,
-    )
+    wait::until(what, limit, &paths.log(component), || process::running(paths, component).is_some(), check)
 }
 
 fn quietly(command: &mut std::process::Command) -> Result<(), String> {

@@ -43,11 +43,7 @@ pub(super) fn until(
             thread::sleep(PAUSE);
             continue;
         };
-        bail!(
-            "{what}: {failure}; the last lines of {}:\n{}",
-            log.display(),
-            tail(log, LOG_LINES)
-        );
+        bail!("{what}: {failure}; the last lines of {}:\n{}", log.display(), tail(log, LOG_LINES));
     }
 }
 
@@ -63,10 +59,7 @@ pub(super) fn http_ok(address: &str, path: &str) -> Result<(), String> {
     };
     match ask() {
         Ok(start) if start.ends_with(b" 200") => Ok(()),
-        Ok(start) => Err(format!(
-            "{address}{path} answered {}",
-            String::from_utf8_lossy(&start)
-        )),
+        Ok(start) => Err(format!("{address}{path} answered {}", String::from_utf8_lossy(&start))),
         Err(error) => Err(format!("{address}{path}: {error}")),
     }
 }
@@ -79,11 +72,7 @@ pub(super) fn tail(path: &Path, lines: usize) -> String {
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::new();
     let start = SeekFrom::Start(length.saturating_sub(LOG_BYTES));
-    if file
-        .seek(start)
-        .and_then(|_| file.read_to_end(&mut bytes))
-        .is_err()
-    {
+    if file.seek(start).and_then(|_| file.read_to_end(&mut bytes)).is_err() {
         return String::new();
     }
     last_lines(&String::from_utf8_lossy(&bytes), lines)
@@ -109,13 +98,7 @@ mod tests {
     #[test]
     fn a_wait_ends_at_once_when_its_component_is_dead() {
         let log = Path::new("/nonexistent/etcd.log");
-        let error = until(
-            "etcd answers",
-            Duration::from_secs(3600),
-            log,
-            || false,
-            || Err("refused".into()),
-        );
+        let error = until("etcd answers", Duration::from_secs(3600), log, || false, || Err("refused".into()));
         assert_eq!(
             error.unwrap_err().to_string(),
             "etcd answers: its process ended; the last lines of /nonexistent/etcd.log:\n"

@@ -11,12 +11,7 @@ use crate::cluster::{
 const ETCD_URL: &str = "http://127.0.0.1:2379";
 
 pub(super) fn components(paths: &Paths) -> Vec<Component> {
-    vec![
-        etcd(paths),
-        api_server(paths),
-        controller_manager(paths),
-        scheduler(paths),
-    ]
+    vec![etcd(paths), api_server(paths), controller_manager(paths), scheduler(paths)]
 }
 
 /// Plain HTTP on the namespace's own loopback: only the API server shares it, and pods do not.
@@ -30,12 +25,7 @@ fn etcd(paths: &Paths) -> Component {
         flag("listen-peer-urls", "http://127.0.0.1:2380"),
         flag("log-level", "warn"),
     ];
-    Component::new(
-        "etcd",
-        Level::ControlPlane,
-        program(paths, "etcd"),
-        arguments,
-    )
+    Component::new("etcd", Level::ControlPlane, program(paths, "etcd"), arguments)
 }
 
 fn api_server(paths: &Paths) -> Component {
@@ -54,15 +44,9 @@ fn api_server(paths: &Paths) -> Component {
         flag("kubelet-client-key", pki("kubelet-client.key")),
         // Nobody resolves the node's name; `logs` and `exec` must use its address.
         flag("kubelet-preferred-address-types", "InternalIP"),
-        flag(
-            "service-account-issuer",
-            "https://kubernetes.default.svc.cluster.local",
-        ),
+        flag("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
         flag("service-account-key-file", pki("service-account.pub")),
-        flag(
-            "service-account-signing-key-file",
-            pki("service-account.key"),
-        ),
+        flag("service-account-signing-key-file", pki("service-account.key")),
         flag("service-cluster-ip-range", SERVICE_CIDR),
         flag("authorization-mode", "Node,RBAC"),
         flag("enable-admission-plugins", "NodeRestriction"),
@@ -79,48 +63,29 @@ fn api_server(paths: &Paths) -> Component {
     });
     Component {
         files: vec![(policy, audit_policy.to_string())],
-        ..Component::new(
-            "apiserver",
-            Level::ControlPlane,
-            program(paths, "kube-apiserver"),
-            arguments,
-        )
+        ..Component::new("apiserver", Level::ControlPlane, program(paths, "kube-apiserver"), arguments)
     }
 }
 
 fn controller_manager(paths: &Paths) -> Component {
     let pki = |file: &str| text(&paths.pki(file));
     let arguments = vec![
-        flag(
-            "kubeconfig",
-            text(&kubeconfig::file(paths, "controller-manager")),
-        ),
+        flag("kubeconfig", text(&kubeconfig::file(paths, "controller-manager"))),
         flag("bind-address", "127.0.0.1"),
         // One of a kind: waiting for a lease would only delay the start.
         flag("leader-elect", "false"),
         flag("use-service-account-credentials", "true"),
-        flag(
-            "service-account-private-key-file",
-            pki("service-account.key"),
-        ),
+        flag("service-account-private-key-file", pki("service-account.key")),
         flag("root-ca-file", pki("ca.crt")),
         flag("cluster-signing-cert-file", pki("ca.crt")),
         flag("cluster-signing-key-file", pki("ca.key")),
         // The default makes a folder under /usr.
-        flag(
-            "flex-volume-plugin-dir",
-            text(&paths.data("volume-plugins")),
-        ),
+        flag("flex-volume-plugin-dir", text(&paths.data("volume-plugins"))),
         // The default of 20 requests a second makes garbage collection of hundreds of objects slow.
         flag("kube-api-qps", "500"),
         flag("kube-api-burst", "1000"),
     ];
-    Component::new(
-        "controller-manager",
-        Level::ControlPlane,
-        program(paths, "kube-controller-manager"),
-        arguments,
-    )
+    Component::new("controller-manager", Level::ControlPlane, program(paths, "kube-controller-manager"), arguments)
 }
 
 fn scheduler(paths: &Paths) -> Component {
@@ -129,10 +94,5 @@ fn scheduler(paths: &Paths) -> Component {
         flag("bind-address", "127.0.0.1"),
         flag("leader-elect", "false"),
     ];
-    Component::new(
-        "scheduler",
-        Level::ControlPlane,
-        program(paths, "kube-scheduler"),
-        arguments,
-    )
+    Component::new("scheduler", Level::ControlPlane, program(paths, "kube-scheduler"), arguments)
 }

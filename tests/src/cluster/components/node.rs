@@ -20,38 +20,23 @@ use crate::cluster::{
 const CNI_FOLDERS: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
 pub(super) fn components(paths: &Paths) -> Vec<Component> {
-    vec![
-        containerd(paths),
-        kubelet(paths),
-        coredns(paths),
-        traefik(paths),
-        kube_proxy(paths),
-    ]
+    vec![containerd(paths), kubelet(paths), coredns(paths), traefik(paths), kube_proxy(paths)]
 }
 
 fn containerd(paths: &Paths) -> Component {
     let config = paths.config("containerd.toml");
     let network = paths.data("cni").join("10-mcp-foundry.conflist");
-    let files = vec![
-        (config.clone(), containerd_config(paths)),
-        (network, pod_network()),
-    ];
+    let files = vec![(config.clone(), containerd_config(paths)), (network, pod_network())];
     let program = find("containerd").unwrap_or_else(|| PathBuf::from("containerd"));
     let arguments = vec![flag("config", text(&config))];
-    Component {
-        files,
-        ..Component::new("containerd", Level::Node, program, arguments)
-    }
+    Component { files, ..Component::new("containerd", Level::Node, program, arguments) }
 }
 
 /// `restrict_oom_score_adj`: a machine that is itself a container may not lower that score, and
 /// runc then dies with "can't get final child's PID from pipe".
 fn containerd_config(paths: &Paths) -> String {
     let folder = |name: &str| text(&paths.data(name));
-    let plugins = CNI_FOLDERS
-        .iter()
-        .find(|folder| PathBuf::from(folder).is_dir())
-        .unwrap_or(&CNI_FOLDERS[0]);
+    let plugins = CNI_FOLDERS.iter().find(|folder| PathBuf::from(folder).is_dir()).unwrap_or(&CNI_FOLDERS[0]);
     format!(
         r#"version = 2
 root = "{root}"
@@ -210,23 +195,14 @@ fn traefik(paths: &Paths) -> Component {
     );
     let arguments = vec![
         flag("entrypoints.web.address", format!("{NODE_ADDRESS}:80")),
-        flag(
-            "entrypoints.websecure.address",
-            format!("{NODE_ADDRESS}:443"),
-        ),
+        flag("entrypoints.websecure.address", format!("{NODE_ADDRESS}:443")),
         // An Ingress answers there too, whether it has a `tls` section or not.
         flag("entrypoints.websecure.http.tls", "true"),
-        flag(
-            "entrypoints.traefik.address",
-            format!("{NODE_ADDRESS}:8082"),
-        ),
+        flag("entrypoints.traefik.address", format!("{NODE_ADDRESS}:8082")),
         flag("ping", "true"),
         flag("providers.kubernetesingress", "true"),
         flag("providers.kubernetesingress.endpoint", API_SERVER_URL),
-        flag(
-            "providers.kubernetesingress.ingressendpoint.ip",
-            NODE_ADDRESS,
-        ),
+        flag("providers.kubernetesingress.ingressendpoint.ip", NODE_ADDRESS),
         // A test that waits for its route should not wait for a timer; the default is two seconds.
         flag("providers.providersthrottleduration", "200ms"),
         flag("providers.file.filename", text(&tls)),
@@ -261,11 +237,6 @@ fn kube_proxy(paths: &Paths) -> Component {
     let arguments = vec![flag("config", text(&config_file))];
     Component {
         files: vec![(config_file, config.to_string())],
-        ..Component::new(
-            "kube-proxy",
-            Level::Node,
-            program(paths, "kube-proxy"),
-            arguments,
-        )
+        ..Component::new("kube-proxy", Level::Node, program(paths, "kube-proxy"), arguments)
     }
 }
