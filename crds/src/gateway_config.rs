@@ -52,7 +52,7 @@ pub struct GatewayConfig {
     /// Logs and traces.
     pub observability: Observability,
     /// Whether issuers and collectors named here may have private addresses (RFC 1918, ULA).
-    /// Loopback, link-local and metadata addresses are refused whatever this says.
+    /// Loopback, link-local and metadata addresses, and the API server, are refused whatever this says.
     pub allow_private_addresses: bool,
 }
 

@@ -19,7 +19,7 @@ pub struct Args {
     pub namespaces: Vec<String>,
 
     /// Namespace that this operator runs in: where its Lease is, and whose pods the NetworkPolicies let in.
-    #[arg(long, env = "MCP_OPERATOR_NAMESPACE", default_value = "mcp-system")]
+    #[arg(long, env = "MCP_OPERATOR_NAMESPACE", default_value = "mcp-foundry-system")]
     pub operator_namespace: String,
 
     /// Labels of this operator's pods, `key=value` separated by commas, for the NetworkPolicies.
@@ -32,7 +32,8 @@ pub struct Args {
     )]
     pub operator_pod_labels: Vec<(String, String)>,
 
-    /// Labels of the namespace whose pods may scrape `/metrics` of the gateways, `key=value` separated by commas. Empty: nobody.
+    /// Labels of the namespace whose pods may reach the admin port of the gateways, to scrape `/metrics`; `key=value`
+    /// separated by commas. Empty: nobody.
     #[arg(long, env = "MCP_OPERATOR_SCRAPER_NAMESPACE_LABELS", value_delimiter = ',', value_parser = label)]
     pub scraper_namespace_labels: Vec<(String, String)>,
 

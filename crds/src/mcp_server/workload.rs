@@ -47,14 +47,16 @@ fn yes() -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct Pod {
     /// Image of the gateway. Example: registry.example.com/mcp-foundry/server@sha256:... Default: the image that the operator was
-    /// installed with; an upgrade of the operator alone restarts nothing, the image moves with the next change of the spec.
+    /// installed with when the pods rolled last: an upgrade of the operator restarts nothing, the next change that rolls the pods
+    /// takes the new image along. Replicas, expose and authorization roll nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$')")
         .message("pod.image must be an image reference without spaces; for example registry.example.com/mcp-foundry/server:0.1.0"))]
     pub image: Option<String>,
 
-    /// CPU and memory of the gateway container. Default: requests cpu 50m, memory 64Mi; limits memory 256Mi.
+    /// CPU and memory of the gateway container. Default: requests cpu 50m, memory 64Mi; limits memory 256Mi. A resource that is
+    /// named here, in requests or in limits, has no default beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 }
@@ -63,12 +65,12 @@ pub struct Pod {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceRequirements {
-    /// What is reserved. Example: { cpu: 100m, memory: 64Mi }. Default: none of its own once resources is set.
+    /// What is reserved. Example: { cpu: 100m, memory: 64Mi }. Default: cpu 50m, memory 64Mi, each unless limits names the resource.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::quantities")]
     pub requests: BTreeMap<String, Quantity>,
 
-    /// What is never exceeded. Example: { memory: 256Mi }. Default: none of its own once resources is set.
+    /// What is never exceeded. Example: { memory: 512Mi }. Default: memory 256Mi, unless requests names memory.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::quantities")]
     pub limits: BTreeMap<String, Quantity>,
