@@ -81,7 +81,7 @@ impl World {
             beginning,
             idle,
             whole_suite,
-            options: *options,
+            options: options.clone(),
             was_up,
             runtime,
         })
