@@ -145,7 +145,10 @@ async fn stopping_frees_the_port() {
     tokio::net::TcpListener::bind(address).await.unwrap();
 }
 
-#[expect(clippy::disallowed_methods, reason = "the issuer under test is on loopback, which the server's guard must refuse")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the issuer under test is on loopback, which the server's guard must refuse"
+)]
 async fn start() -> (TestIssuer, reqwest::Client) {
     // A second test of the same process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
