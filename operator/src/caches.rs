@@ -19,7 +19,7 @@ use k8s_openapi::{
         core::v1::{ConfigMap, Pod, Service, ServiceAccount},
         networking::v1::{Ingress, NetworkPolicy},
     },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -111,7 +111,7 @@ pub struct Caches {
     pub network_policies: Store<PartialObjectMeta<NetworkPolicy>>,
     /// Ours.
     pub ingresses: Store<PartialObjectMeta<Ingress>>,
-    /// Which objects are labelled for which `McpServer`.
+    /// Which objects are made for which `McpServer`.
     pub index: Arc<Index>,
 }
 
@@ -158,7 +158,7 @@ where
     get(store, namespace, name).map(|object| object.meta().clone())
 }
 
-/// Names of the objects that are labelled for each `McpServer`, so that a run need not go through
+/// Names of the objects that are made for each `McpServer`, so that a run need not go through
 /// everything. It may name what is gone by now: the caches know.
 #[derive(Default)]
 pub struct Index(Mutex<HashMap<(String, String), Names>>);
@@ -167,9 +167,9 @@ pub struct Index(Mutex<HashMap<(String, String), Names>>);
 type Names = BTreeSet<(CachedKind, String)>;
 
 impl Index {
-    /// Notes an object, or that it is gone. Returns the `McpServer` that it is labelled for.
+    /// Notes an object, or that it is gone. Returns the `McpServer` that it is made for.
     pub fn note(&self, kind: CachedKind, metadata: &ObjectMeta, gone: bool) -> Option<ObjectRef<McpServer>> {
-        let mcp_server = labelled_for(metadata)?;
+        let mcp_server = made_for(metadata)?;
         let namespace = metadata.namespace.as_deref()?;
         let key = (namespace.to_owned(), mcp_server.to_owned());
         let entry = (kind, metadata.name.clone()?);
@@ -187,14 +187,26 @@ impl Index {
         Some(ObjectRef::new(mcp_server).within(namespace))
     }
 
-    /// Everything that is labelled for the `McpServer` `name`.
+    /// Everything that is made for the `McpServer` `name`.
     pub fn of(&self, namespace: &str, name: &str) -> Names {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         index.get(&(namespace.to_owned(), name.to_owned())).cloned().unwrap_or_default()
     }
 }
 
-/// The `McpServer` that an object says it was made for. A label proves nothing; it only finds.
+/// The `McpServer` that an object says it was made for: by our label, or by its controller where somebody took the label
+/// off, which must be repaired. Neither proves anything; it only finds.
+pub fn made_for(metadata: &ObjectMeta) -> Option<&str> {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    let is_ours = |owner: &&OwnerReference| {
+        owner.controller == Some(true)
+            && owner.kind == McpServer::kind(&())
+            && owner.api_version == McpServer::api_version(&())
+    };
+    labelled_for(metadata).or_else(|| owners.iter().find(is_ours).map(|owner| owner.name.as_str()))
+}
+
+/// The `McpServer` that the label of an object names; watches but that of ConfigMaps see only what has labels.
 pub fn labelled_for(metadata: &ObjectMeta) -> Option<&str> {
     metadata.labels.as_ref()?.get(label::MCP_SERVER).map(String::as_str)
 }
@@ -266,7 +278,7 @@ pub fn keep<K>(_: &mut K) {}
 
 /// Of a ConfigMap that is not ours only what tells versions apart is kept.
 pub fn prune_config_map(config_map: &mut PartialObjectMeta<ConfigMap>) {
-    if labelled_for(config_map.meta()).is_some() {
+    if made_for(config_map.meta()).is_some() {
         return;
     }
     let metadata = std::mem::take(&mut config_map.metadata);
@@ -352,5 +364,21 @@ mod tests {
         let whole = ours.clone();
         prune_config_map(&mut ours);
         assert_eq!(ours.metadata, whole.metadata);
+    }
+
+    #[test]
+    fn a_child_without_its_label_is_still_found_by_its_controller() {
+        let unlabelled = |controller: bool, kind: &str| -> ObjectMeta {
+            serde_json::from_value(json!({
+                "name": "tools-policy", "namespace": "demo",
+                "ownerReferences": [{
+                    "apiVersion": "mcpfoundry.dev/v1alpha1", "kind": kind, "name": "tools", "uid": "u", "controller": controller,
+                }],
+            }))
+            .unwrap()
+        };
+        assert_eq!(made_for(&unlabelled(true, "McpServer")), Some("tools"));
+        assert_eq!(made_for(&unlabelled(false, "McpServer")), None);
+        assert_eq!(made_for(&unlabelled(true, "ReplicaSet")), None);
     }
 }
