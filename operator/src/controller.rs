@@ -19,7 +19,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     admin::{Readiness, Stage},
@@ -73,7 +73,8 @@ pub struct Setup {
     pub readiness: Readiness,
 }
 
-/// Reconciles until `shutdown`; then runs under way end, and nothing is left. Dropped, it stops at once.
+/// Reconciles until `shutdown`; then runs under way end, and nothing is left. Returns before only when a cache would no
+/// longer be filled. Dropped, it stops at once.
 pub async fn run(setup: &Setup, shutdown: CancellationToken) {
     let stop = CancellationToken::new();
     let _stops_tasks = stop.clone().drop_guard();
@@ -109,7 +110,10 @@ pub async fn run(setup: &Setup, shutdown: CancellationToken) {
         info!("caches are full, {} scope(s) are reconciled", setup.scopes.len());
         setup.readiness.set(Stage::Leading);
     };
-    tokio::join!(join_all(appliers), shutdown.run_until_cancelled(ready));
+    let work = async { tokio::join!(join_all(appliers), shutdown.run_until_cancelled(ready)) };
+    if stop.run_until_cancelled(work).await.is_none() {
+        error!("a watch has ended for good; this process ends, so that one with whole caches takes over");
+    }
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -174,6 +178,15 @@ async fn filled(caches: Caches) {
     );
 }
 
+/// Runs `task` until `stop`. One that ends before has panicked, and its cache would never change again: then everything ends.
+fn spawn_essential(tasks: &TaskTracker, stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    let ends_with_it = stop.clone().drop_guard();
+    tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
+        let _ends_with_it = ends_with_it;
+        task.await;
+    }));
+}
+
 /// The queue of each scope.
 struct Queues(Vec<(Scope, mpsc::Sender<Key>)>);
 
@@ -230,7 +243,7 @@ impl Feeder {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(task));
+        spawn_essential(&self.tasks, &self.stop, task);
     }
 
     fn feed<K>(
@@ -375,5 +388,17 @@ impl Feeder {
                 warn!(kind, error = error as &dyn std::error::Error, "the watch of {kind} ended, it starts again");
             })
             .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feeder_that_panics_ends_everything() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        spawn_essential(&tasks, &stop, async { panic!("broken on purpose") });
+        tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.unwrap();
     }
 }

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -24,6 +27,9 @@ use crate::{
 /// How long runs under way may take after SIGTERM. Shorter than a pod's usual grace period (30 s), so
 /// that the Lease is still handed over.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long answers on the admin port may take after that.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
 /// Why the process cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +81,9 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), RunError
     candidate.release().await;
     end.cancel();
     tasks.close();
-    tasks.wait().await;
+    if timeout(ADMIN_DRAIN, tasks.wait()).await.is_err() {
+        warn!("a request on the admin port did not end within {} s and is left", ADMIN_DRAIN.as_secs());
+    }
     Ok(())
 }
 
