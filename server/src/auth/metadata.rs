@@ -1,12 +1,9 @@
-//! The protected resource metadata document (RFC 9728), and where it lives.
+//! The protected resource metadata document (RFC 9728). Where it lives is said by [`crate::config::EndpointUrl`].
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
-
-/// Where the document lives on a host, before the path of the resource.
-pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// What a client needs to get a token for this endpoint. Readable without one, from any origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,18 +44,6 @@ fn authorization_servers(issuers: Vec<&str>) -> Vec<String> {
     listed.into_iter().map(ToOwned::to_owned).collect()
 }
 
-/// The path of the document for the endpoint at `public_url`: the well-known prefix, then the endpoint's path.
-pub fn path(public_url: &Url) -> String {
-    let path = public_url.path();
-    // RFC 9728 section 3.1: a path that is only the slash is left out.
-    format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path })
-}
-
-/// The URL of the document, for the challenge.
-pub fn url(public_url: &Url) -> String {
-    format!("{}{}", public_url.origin().ascii_serialization(), path(public_url))
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -93,17 +78,5 @@ mod tests {
     fn there_is_always_an_authorization_server() {
         let document = ProtectedResourceMetadata::new("https://mcp.example.com", ["P2project"], []);
         assert_eq!(document.authorization_servers, ["P2project"]);
-    }
-
-    #[test]
-    fn the_document_lives_beside_the_path_of_the_endpoint() {
-        let rows = [
-            ("https://mcp.example.com/mcp", "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"),
-            ("https://mcp.example.com/", "https://mcp.example.com/.well-known/oauth-protected-resource"),
-            ("http://localhost:8080/a/b", "http://localhost:8080/.well-known/oauth-protected-resource/a/b"),
-        ];
-        for (public_url, expected) in rows {
-            assert_eq!(url(&Url::parse(public_url).unwrap()), expected);
-        }
     }
 }
