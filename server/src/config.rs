@@ -7,12 +7,13 @@
 
 mod ca_file;
 mod endpoint_url;
+pub(crate) mod file;
 mod semantics;
 
 use std::path::Path;
 
 use crds::{
-    gateway_config::{GatewayConfig, ParseError, Versioned},
+    gateway_config::{GatewayConfig, MAX_FILE_BYTES, ParseError, Versioned},
     revision::revision,
 };
 
@@ -65,10 +66,10 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|problem| ConfigError::Unreadable { file: file.clone(), problem: problem.kind() })?;
-        Self::parse(&file, &bytes)
+        let name = path.display().to_string();
+        let bytes = file::read(path, MAX_FILE_BYTES)
+            .map_err(|problem| ConfigError::Unreadable { file: name.clone(), problem: problem.kind() })?;
+        Self::parse(&name, &bytes)
     }
 
     /// Checks the content of the file called `file`.

@@ -3,10 +3,7 @@
 //! Polled, not watched: the kubelet swaps a symbolic link, which a watch of the file does not see. A file
 //! that cannot be used changes nothing: the last good policy stays in force and the report says why.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use crds::{
     gateway_config::{GatewayPolicy, MAX_FILE_BYTES, ParseError, Versioned},
@@ -16,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    config::Config,
+    config::{Config, file},
     gateway::{Policy, PolicyError},
 };
 
@@ -67,19 +64,12 @@ impl PolicySource {
     /// The bytes as they are now.
     pub fn read(&self) -> Result<Vec<u8>, PolicyFileError> {
         match self {
-            Self::File(path) => read(path).map_err(|problem| PolicyFileError::Unreadable(problem.kind())),
+            Self::File(path) => {
+                file::read(path, MAX_FILE_BYTES).map_err(|problem| PolicyFileError::Unreadable(problem.kind()))
+            }
             Self::Fixed(policy) => Ok(policy.to_json().into_bytes()),
         }
     }
-}
-
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    // A file that grows past the bound is refused by the parser; this keeps it out of memory.
-    let bytes = usize::try_from(std::fs::metadata(path)?.len()).unwrap_or(usize::MAX);
-    if bytes > MAX_FILE_BYTES {
-        return Err(std::io::ErrorKind::FileTooLarge.into());
-    }
-    std::fs::read(path)
 }
 
 impl LoadedPolicy {

@@ -4,12 +4,10 @@
 
 use std::path::Path;
 
-use crds::gateway_config::IssuerConfig;
+use crds::gateway_config::{IssuerConfig, MAX_FILE_BYTES};
 
+use super::file;
 use crate::auth::{IssuerSettings, KeySource};
-
-/// The largest bundle that is read, in bytes: what a ConfigMap can hold.
-const MAX_BYTES: u64 = 1024 * 1024;
 
 /// What became of an issuer's CA file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +59,7 @@ impl CaFile {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let describe = |problem: std::io::Error| format!("cannot be read: {}", problem.kind());
-    if std::fs::metadata(path).map_err(describe)?.len() > MAX_BYTES {
-        return Err(format!("has more than {MAX_BYTES} bytes"));
-    }
-    let pem = std::fs::read(path).map_err(describe)?;
+    let pem = file::read(path, MAX_FILE_BYTES).map_err(|problem| format!("cannot be read: {}", problem.kind()))?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(pem),
         _ => Err("holds no PEM certificate".to_owned()),
