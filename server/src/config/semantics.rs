@@ -24,8 +24,11 @@ pub(super) fn check(gateway: &GatewayConfig) -> Result<(), WrongField> {
     hosts(&gateway.accepted_hosts)?;
     origins(&gateway.allowed_origins)?;
     auth(&gateway.auth)?;
-    if let Some(endpoint) = &gateway.observability.otlp_endpoint {
-        http_url("observability.otlpEndpoint", endpoint)?;
+    if let Some(endpoint) = &gateway.observability.otlp_endpoint
+        && !is_http_url(endpoint)
+    {
+        let problem = "must be an `http://` or `https://` URL";
+        return Err(WrongField::new("observability.otlpEndpoint", problem));
     }
     Ok(())
 }
@@ -99,8 +102,9 @@ fn keys_url(issuer: &IssuerConfig, field: &impl Fn(&str) -> String) -> Result<()
 }
 
 fn http_url(field: &str, text: &str) -> Result<(), WrongField> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
-        _ => Err(WrongField::new(field, "must be an `https://` URL")),
-    }
+    if is_http_url(text) { Ok(()) } else { Err(WrongField::new(field, "must be an `https://` URL")) }
+}
+
+fn is_http_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }

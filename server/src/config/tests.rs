@@ -115,7 +115,7 @@ fn hosts_and_origins_must_be_comparable_as_they_stand() {
     );
     check(
         |config| config["observability"]["otlpEndpoint"] = json!("collector:4318"),
-        expect!["gateway-config.json: field `observability.otlpEndpoint`: must be an `https://` URL"],
+        expect!["gateway-config.json: field `observability.otlpEndpoint`: must be an `http://` or `https://` URL"],
     );
 }
 
