@@ -14,11 +14,12 @@ use crate::{
     issuers,
     listener::{self, Limits},
     policy_file::{self, PolicySource},
-    router,
+    router, tools,
 };
 
-/// For calls in flight after the signal to stop. Chosen: the operator's grace period is derived from it.
-const DRAIN: Duration = Duration::from_secs(20);
+/// For calls in flight after the signal to stop: the longest that one may take. The operator's grace period
+/// (`operator/src/desired/deployment.rs`) has room for it, for the two waits below and for its own `preStop`.
+const DRAIN: Duration = tools::DEFAULT_DEADLINE;
 
 /// For probes and scrapes in flight after the drain.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
