@@ -25,7 +25,10 @@ use crate::{
     dev::{DevIssuer, DevIssuerError, client_configuration},
     policy_file::PolicySource,
     serve::{Listeners, ServeError, serve},
-    telemetry::{logs, panic_hook},
+    telemetry::{
+        logs::{self, LogWriter},
+        panic_hook,
+    },
 };
 
 /// Why the process does not start.
@@ -82,7 +85,8 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 async fn run_pod(args: &Args, shutdown: CancellationToken) -> Result<(), StartError> {
     let config = Config::load(&args.config)?;
     refuse_open(&config, args.listen(), args.allow_unauthenticated_non_loopback)?;
-    write_logs(&config, Box::new(std::io::stdout()));
+    // Held to the end: it writes the last lines.
+    let _logs = write_logs(&config, std::io::stdout());
     let source = PolicySource::File(args.policy.clone());
     let deps = Deps { api_server: api_server(args), ..Deps::new(args.listen().ip().is_loopback()) };
     let app = App::build(config, source, deps)?;
@@ -101,7 +105,7 @@ async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartEr
     let url = format!("http://{}/mcp", listeners.public_address()?);
     let config = Config::from_document(&dev_documents::configuration(&url))?;
     // The terminal's output is for the token and the client's configuration.
-    write_logs(&config, Box::new(std::io::stderr()));
+    let _logs = write_logs(&config, std::io::stderr());
     let issuer = DevIssuer::new()?;
     let deps = Deps { issuers: Some(vec![issuer.settings(&url)]), ..Deps::new(true) };
     let app = App::build(config, PolicySource::Fixed(dev_documents::policy()), deps)?;
@@ -132,13 +136,15 @@ fn api_server(args: &Args) -> Option<IpAddr> {
     address
 }
 
-fn write_logs(config: &Config, output: logs::Output) {
+fn write_logs(config: &Config, output: impl Write + Send + 'static) -> LogWriter {
     let gateway = &config.gateway;
     let server = format!("{}/{}", gateway.mcp_server.namespace, gateway.mcp_server.name);
     let level: LogLevel = gateway.observability.log_level;
-    let subscriber = logs::subscriber(level, server, output, Arc::new(SystemClock));
+    let (queue, writer) = LogWriter::start(output);
+    let subscriber = logs::subscriber(level, server, queue, Arc::new(SystemClock));
     // Only a second call can fail, and then lines already go somewhere.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    writer
 }
 
 fn announce(listeners: &Listeners, app: &App) {

@@ -3,11 +3,11 @@
 //!
 //! Called by the one handler that takes a body, after authentication: nobody unknown makes us buffer.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Body;
+use hyper::body::{Body, Frame};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -58,16 +58,41 @@ where
     held.grow_to(announced)?;
     let mut bytes = BytesMut::with_capacity(announced);
     let start = Instant::now();
-    loop {
-        let frame = timeout_at(start + allowed(bytes.len()), body.frame());
-        let Some(frame) = frame.await.map_err(|_| Error::BodyTooSlow)? else { break };
-        let frame = frame.map_err(|_| Error::BodyUnreadable)?;
+    while !body.is_end_stream() {
+        let frame = if let Some(frame) = soon(&mut body).await {
+            frame?
+        } else {
+            let frame = timeout_at(start + allowed(bytes.len()), body.frame());
+            readable(frame.await.map_err(|_| Error::BodyTooSlow)?)?
+        };
+        let Some(frame) = frame else { break };
         if let Some(data) = frame.data_ref() {
             held.grow_to(bytes.len() + data.len())?;
             bytes.extend_from_slice(data);
         }
     }
     Ok(BufferedBody { bytes: bytes.freeze(), _permit: held.permit })
+}
+
+/// The next frame, if it is here by the next turn of the task: a body mostly came with its head, and the
+/// connection hands it over in that turn. To wait with a timer costs more than the rest of the reading.
+async fn soon<B: Body + Unpin>(body: &mut B) -> Option<Result<Option<Frame<B::Data>>, Error>> {
+    let mut turned = false;
+    poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(Some(readable(frame))),
+        Poll::Pending if turned => Poll::Ready(None),
+        Poll::Pending => {
+            turned = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// What went wrong on the way concerns the client alone, who knows.
+fn readable<D, E>(frame: Option<Result<Frame<D>, E>>) -> Result<Option<Frame<D>>, Error> {
+    frame.transpose().map_err(|_| Error::BodyUnreadable)
 }
 
 /// How long a sender may have taken after `bytes`.

@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use uuid::Uuid;
+use uuid::{Builder, NoContext, Timestamp};
 
 /// The header, in requests and in answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -31,12 +31,21 @@ impl CorrelationId {
 
     /// A UUIDv7: sorts by time, so that log lines of one minute stand together.
     pub fn fresh() -> Self {
-        Self(Uuid::now_v7().to_string().into())
+        let (seconds, nanoseconds) = Timestamp::now(NoContext).to_unix();
+        let milliseconds = seconds * 1000 + u64::from(nanoseconds / 1_000_000);
+        // `Uuid::now_v7` asks the kernel for its random bytes each time.
+        let id = Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid();
+        Self((&*id.hyphenated().encode_lower(&mut [0; 36])).into())
     }
 
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id's text, to be kept.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// Writes the id on an answer.
@@ -61,6 +70,8 @@ fn valid(value: &HeaderValue) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn id_for(values: &[&[u8]]) -> CorrelationId {

@@ -4,15 +4,13 @@
 //! inside finds out about a request comes back in a [`Seen`].
 
 use std::{
-    fmt::Write as _,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, StatusCode};
-use sha2::{Digest as _, Sha256};
-use tracing::{Instrument as _, Level, Span};
+use tracing::Level;
 
 use super::correlation::CorrelationId;
 use crate::{
@@ -21,7 +19,11 @@ use crate::{
     config::Route,
     mcp::{CallOutcome, CallRecord},
     metrics::InFlight,
-    telemetry::{HttpSpan, SpanIds, method_label},
+    telemetry::{
+        HttpSpan, SpanIds,
+        logs::{self, RequestIds},
+        method_label,
+    },
 };
 
 /// What becomes known of a request while it is worked on.
@@ -50,8 +52,7 @@ pub struct Trace<'a> {
     method: &'static str,
     path: Option<&'a str>,
     span: HttpSpan,
-    /// What every line of the request carries.
-    context: Span,
+    id: Arc<str>,
     _in_flight: InFlight,
 }
 
@@ -72,7 +73,7 @@ impl<'a> Trace<'a> {
             start,
             method: method_label(request.method()),
             path,
-            context: log_context(id, &span.ids()),
+            id: id.shared(),
             span,
             _in_flight: app.metrics().request_began(),
         }
@@ -85,14 +86,20 @@ impl<'a> Trace<'a> {
 
     /// Runs `work` so that each line that it logs carries the request's ids.
     pub fn within<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        work.instrument(self.context.clone())
+        logs::in_request(self.ids(self.span.ids()), work)
     }
 
     /// Ends the HTTP span, and writes the request's one log line. `refusal` says why no handler had it.
     pub fn end(self, seen: &Seen, status: StatusCode, refusal: Option<&'static str>) {
         let duration = self.app.clock().monotonic().saturating_duration_since(self.start);
-        self.context.in_scope(|| self.log(seen, status, refusal, duration));
+        // Of the two spans of a call, the inner one says more.
+        let span = seen.call.as_ref().map_or_else(|| self.span.ids(), |call| call.span);
+        logs::of_request(self.ids(span), || self.log(seen, status, refusal, duration));
         self.span.end(status);
+    }
+
+    fn ids(&self, span: SpanIds) -> RequestIds {
+        RequestIds { correlation_id: Arc::clone(&self.id), span }
     }
 
     fn log(&self, seen: &Seen, status: StatusCode, refusal: Option<&'static str>, duration: Duration) {
@@ -104,10 +111,8 @@ impl<'a> Trace<'a> {
         let outcome = record.and_then(|record| record.outcome).map(CallOutcome::as_str);
         let (method, path) = (self.method, self.path.unwrap_or("(no route)"));
         tracing::info!(
-            trace_id = call.as_ref().map(|call| call.span.trace_id.as_str()),
-            span_id = call.as_ref().map(|call| call.span.span_id.as_str()),
             tool = record.and_then(|record| record.tool.as_deref()),
-            sub = principal.as_ref().map(|principal| hashed_subject(principal)),
+            sub = principal.as_ref().map(|principal| principal.pseudonym()),
             iss = principal.as_ref().map(|principal| principal.issuer()).filter(|issuer| !issuer.is_empty()),
             client_id = principal.as_ref().and_then(|principal| principal.client_id()),
             outcome = refusal.or(outcome).unwrap_or("answered"),
@@ -118,21 +123,6 @@ impl<'a> Trace<'a> {
             status = status.as_u16(),
         );
     }
-}
-
-/// At level ERROR, so that it is there whatever is configured.
-fn log_context(id: &CorrelationId, ids: &SpanIds) -> Span {
-    tracing::error_span!("request", correlation_id = id.as_str(), trace_id = ids.trace_id, span_id = ids.span_id,)
-}
-
-/// Tells one caller from another without naming either: 64 bits of a hash over issuer and subject.
-fn hashed_subject(principal: &Principal) -> String {
-    let digest =
-        Sha256::new().chain_update(principal.issuer()).chain_update([0]).chain_update(principal.subject()).finalize();
-    digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Milliseconds to the microsecond.

@@ -110,6 +110,11 @@ pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    // Without an escape the text is what stands between the quotes, as it mostly is.
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
     let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
     Some(text.0)
 }

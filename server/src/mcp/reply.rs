@@ -19,6 +19,9 @@ use crate::tools::ToolOutcome;
 /// Chosen: a tightened policy shows within a minute; a call is checked at once anyway.
 pub(super) const TTL_MS: u64 = 60_000;
 
+/// Room for those of an answer, the layers' included: a map that grows on the way is filled anew.
+const HEADERS: usize = 12;
+
 /// Lists depend on the caller's scopes, so no cache may share them.
 pub(super) const CACHE_SCOPE: &str = "private";
 
@@ -39,7 +42,7 @@ pub struct McpReply {
 
 impl McpReply {
     pub(super) fn json(status: StatusCode, body: Vec<u8>, record: CallRecord) -> Self {
-        let mut headers = HeaderMap::with_capacity(1);
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::CONTENT_TYPE, json);
         Self { status, headers, body: body.into(), missing_scopes: None, record }

@@ -3,7 +3,7 @@
 //! Serde alone takes the last of two equal members at one place and the first at another; here both
 //! are refused, and depth and width are bounded, before anything is read from the body.
 
-use std::{borrow::Cow, cell::Cell, collections::HashSet, fmt};
+use std::{borrow::Cow, cell::Cell, collections::HashSet, fmt, mem};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -115,10 +115,10 @@ impl<'de> Visitor<'de> for Document<'_> {
     }
 }
 
-/// The members of one object so far.
+/// The members of one object so far. The few need no memory of their own.
 #[derive(Default)]
 struct Names<'de> {
-    few: Vec<Cow<'de, str>>,
+    few: [Cow<'de, str>; SCAN_UP_TO],
     /// All of them, once they are many.
     many: HashSet<Cow<'de, str>>,
     count: usize,
@@ -129,11 +129,14 @@ impl<'de> Names<'de> {
     fn insert(&mut self, name: Cow<'de, str>) -> bool {
         self.count += 1;
         if self.count <= SCAN_UP_TO {
-            let is_new = !self.few.contains(&name);
-            self.few.push(name);
+            let (before, rest) = self.few.split_at_mut(self.count - 1);
+            let is_new = !before.contains(&name);
+            rest[0] = name;
             return is_new;
         }
-        self.many.extend(self.few.drain(..));
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter_mut().map(mem::take));
+        }
         self.many.insert(name)
     }
 }

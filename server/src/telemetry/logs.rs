@@ -1,204 +1,129 @@
 //! Log lines: one JSON object each, with a closed set of members (features.md, P1-04).
 //!
-//! `ts, level, target, msg`, then those that apply of [`FIELDS`]. A field of any other name is
-//! appended to `msg` unless it is said there, so that the set stays closed and nothing is lost. Fields
-//! of the enclosing spans count, the innermost wins: that is how each line of a request has its
-//! correlation id.
+//! Collects events of `tracing` and nothing else of it: what ties the lines of a request together is
+//! [`in_request`], which costs a request two words where a span costs a lookup for each step. [`line`]
+//! makes the text, [`writer`] takes it out of the process.
 
-use std::{
-    fmt::{self, Write as _},
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod line;
+mod writer;
+
+use std::{cell::Cell, future::Future, sync::Arc};
 
 use crds::gateway_config::LogLevel;
-use serde_json::Value;
 use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
+    Event, Metadata, Subscriber,
     span::{Attributes, Id, Record},
+    subscriber::Interest,
 };
-use tracing_subscriber::{
-    Layer,
-    filter::{LevelFilter, Targets},
-    layer::{Context, SubscriberExt as _},
-    registry::{LookupSpan, Registry, Scope},
-};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use super::SpanIds;
 use crate::clock::Clock;
-
-/// The members that a line may have beside `ts, level, target, msg`, in their order.
-pub const FIELDS: [&str; 10] =
-    ["correlation_id", "trace_id", "span_id", "server", "tool", "sub", "iss", "client_id", "outcome", "duration_ms"];
+pub use line::FIELDS;
+use line::Line;
+pub use writer::{LogQueue, LogWriter};
 
 /// The crates whose own level the configuration sets; all others only warn, since they may write what
 /// they carry.
 const OURS: [&str; 2] = ["server", "mcp_server"];
 
-/// Where lines go.
-pub type Output = Box<dyn Write + Send>;
+/// The largest line whose memory is kept for the next one.
+const MAX_KEPT_BYTES: usize = 16 * 1024;
 
-/// What collects events and writes lines. `server` is `<namespace>/<name>` of the `McpServer`.
+tokio::task_local! {
+    static REQUEST: RequestIds;
+}
+
+thread_local! {
+    /// Memory for the next line of this thread.
+    static LINE: Cell<Line> = Cell::default();
+}
+
+/// What every line of a request carries, unless the line says it itself.
+#[derive(Clone, Debug)]
+pub struct RequestIds {
+    /// Ties the lines to the answer.
+    pub correlation_id: Arc<str>,
+    /// Of the request's HTTP span.
+    pub span: SpanIds,
+}
+
+/// Runs `work` so that each line that it logs carries `ids`.
+pub fn in_request<F: Future>(ids: RequestIds, work: F) -> impl Future<Output = F::Output> {
+    REQUEST.scope(ids, work)
+}
+
+/// The same for a few lines that wait for nothing.
+pub fn of_request(ids: RequestIds, work: impl FnOnce()) {
+    REQUEST.sync_scope(ids, work);
+}
+
+/// What collects events and makes lines. `server` is `<namespace>/<name>` of the `McpServer`.
 pub fn subscriber(
     level: LogLevel,
     server: String,
-    output: Output,
+    output: LogQueue,
     clock: Arc<dyn Clock>,
 ) -> impl Subscriber + Send + Sync {
-    let lines = JsonLines { server, output: Mutex::new(output), clock };
-    Registry::default().with(lines.with_filter(filter(level)))
-}
-
-fn filter(level: LogLevel) -> Targets {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|target| (target, level)))
+    let others = level.min(LevelFilter::WARN);
+    let filter = Targets::new().with_default(others).with_targets(OURS.map(|target| (target, level)));
+    JsonLines { level, filter, server, output, clock }
 }
 
 struct JsonLines {
+    /// The most talkative level of all.
+    level: LevelFilter,
+    filter: Targets,
     server: String,
-    output: Mutex<Output>,
+    output: LogQueue,
     clock: Arc<dyn Clock>,
 }
 
-/// The fields of a span or an event.
-#[derive(Default)]
-struct Fields {
-    known: [Option<Value>; FIELDS.len()],
-    message: String,
-    others: Vec<(&'static str, Value)>,
-}
+impl Subscriber for JsonLines {
+    /// Decided once for each place that logs: level and target never change.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
+    }
 
-impl Fields {
-    fn set(&mut self, field: &Field, value: Value) {
-        match FIELDS.iter().position(|name| *name == field.name()) {
-            Some(index) => self.known[index] = Some(value),
-            None => self.others.push((field.name(), value)),
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        !metadata.is_span() && self.filter.would_enable(metadata.target(), metadata.level())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        // Taken, not borrowed: a value may log while it is formatted.
+        let mut line = LINE.take();
+        event.record(&mut line);
+        // Without a request there is nothing to add.
+        let _ = REQUEST.try_with(|ids| line.add_request(ids));
+        self.output.push(line.finish(event.metadata(), &self.server, self.clock.now()));
+        if line.capacity() <= MAX_KEPT_BYTES {
+            line.clear();
+            LINE.set(line);
         }
     }
 
-    /// `inner` is nearer to the event, so what it says counts.
-    fn overlay(&mut self, inner: &Self) {
-        for (outer, inner) in self.known.iter_mut().zip(&inner.known) {
-            if inner.is_some() {
-                outer.clone_from(inner);
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            let _ = write!(self.message, "{value:?}");
-        } else {
-            self.set(field, Value::String(format!("{value:?}")));
-        }
+    // Spans are never enabled, so none of these is called.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
     }
 
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.message.push_str(value);
-        } else {
-            self.set(field, value.into());
-        }
-    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
 
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value.into());
-    }
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value.into());
-    }
+    fn enter(&self, _: &Id) {}
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value.into());
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        span.extensions_mut().insert(fields);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
-        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
-            values.record(fields);
-        }
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
-            if let Some(outer) = span.extensions().get::<Fields>() {
-                fields.overlay(outer);
-            }
-        }
-        event.record(&mut fields);
-        let metadata = event.metadata();
-        self.write(*metadata.level(), metadata.target(), fields);
-    }
-}
-
-impl JsonLines {
-    fn write(&self, level: Level, target: &str, fields: Fields) {
-        let Fields { known, mut message, others } = fields;
-        for (name, value) in others {
-            // A line that reads well alone has said it already.
-            if !value.as_str().is_some_and(|text| message.contains(text)) {
-                let _ = write!(message, " {name}={value}");
-            }
-        }
-        let mut line = Line::new();
-        line.member("ts", &self.clock.now().to_string().into());
-        line.member("level", &level.as_str().into());
-        line.member("target", &target.into());
-        line.member("msg", &message.into());
-        for (name, value) in FIELDS.iter().zip(known) {
-            match value {
-                Some(value) => line.member(name, &value),
-                None if *name == "server" => line.member(name, &self.server.as_str().into()),
-                None => {}
-            }
-        }
-        // One write for a line, so that lines of two threads never mix. A reader that is gone is no
-        // reason to stop serving.
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = output.write_all(line.end().as_bytes());
-        let _ = output.flush();
-    }
-}
-
-/// A JSON object under construction; a map would sort its members.
-struct Line(String);
-
-impl Line {
-    fn new() -> Self {
-        Self(String::with_capacity(512))
-    }
-
-    fn member(&mut self, name: &str, value: &Value) {
-        let comma = if self.0.is_empty() { '{' } else { ',' };
-        let _ = write!(self.0, "{comma}\"{name}\":{value}");
-    }
-
-    fn end(mut self) -> String {
-        self.0.push_str("}\n");
-        self.0
-    }
+    fn exit(&self, _: &Id) {}
 }
 
 #[cfg(test)]

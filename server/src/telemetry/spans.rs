@@ -10,48 +10,55 @@ use http::{Method, Request, StatusCode, Version};
 use opentelemetry::{
     Context, KeyValue,
     propagation::{Extractor, TextMapPropagator as _},
-    trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt as _, Tracer as _},
+    trace::{Link, SpanBuilder, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _},
 };
 use opentelemetry_http::HeaderExtractor;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::{
+    propagation::TraceContextPropagator,
+    trace::{IdGenerator as _, RandomIdGenerator},
+};
 
 use super::Telemetry;
 use crate::mcp::{CallRecord, MethodLabel, TraceContext};
 
 /// The ids of a span, for log lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpanIds {
-    /// 32 hexadecimal digits.
-    pub trace_id: String,
-    /// 16 hexadecimal digits.
-    pub span_id: String,
+    /// Of the trace that it belongs to.
+    pub trace_id: TraceId,
+    /// Its own.
+    pub span_id: SpanId,
+}
+
+/// A span that will be exported, or the ids of one that nobody collects: those cost next to nothing.
+enum Span {
+    Recorded(Context),
+    Ids(SpanIds),
 }
 
 /// The span of an HTTP request. Ends when it is told to, or when the request is dropped.
-#[derive(Clone)]
-pub struct HttpSpan(Context);
+pub struct HttpSpan(Span);
 
 /// The span of an MCP request.
-pub struct McpSpan(Context);
+pub struct McpSpan(Span);
 
 impl Telemetry {
     /// Begins the span of `request`, which came to `route`: one of ours, never what the caller typed.
     pub fn http_span<B>(&self, request: &Request<B>, route: Option<&str>, client: Option<SocketAddr>) -> HttpSpan {
-        let parent =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(request.headers()));
-        let method = method_label(request.method());
-        let mut attributes = Vec::new();
-        if self.export.is_some() {
-            attributes = vec![
-                KeyValue::new("http.request.method", method),
-                KeyValue::new("network.protocol.name", "http"),
-                KeyValue::new("network.protocol.version", version_label(request.version())),
-            ];
-            attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));
-            attributes.extend(client.map(|client| KeyValue::new("client.address", client.ip().to_string())));
+        let parent = sent(&HeaderExtractor(request.headers()));
+        if self.export.is_none() {
+            return HttpSpan(Span::Ids(ids_within(parent.as_ref().map(trace_id))));
         }
+        let method = method_label(request.method());
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("network.protocol.name", "http"),
+            KeyValue::new("network.protocol.version", version_label(request.version())),
+        ];
+        attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));
+        attributes.extend(client.map(|client| KeyValue::new("client.address", client.ip().to_string())));
         let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
-        HttpSpan(self.start(name, attributes, Vec::new(), &parent))
+        HttpSpan(self.start(name, attributes, Vec::new(), &parent.unwrap_or_default()))
     }
 
     /// Begins the span of an MCP request inside `http`.
@@ -62,37 +69,43 @@ impl Telemetry {
         http: &HttpSpan,
         version: Version,
     ) -> McpSpan {
-        let sent = TraceContextPropagator::new().extract_with_context(&Context::new(), &MetaExtractor(trace_context));
-        let http_span = http.0.span().span_context().clone();
-        let (parent, links) = if sent.span().span_context().is_valid() {
-            (sent, vec![Link::with_context(http_span)])
-        } else {
-            (http.0.clone(), Vec::new())
+        let sent = sent(&MetaExtractor(trace_context));
+        let http = match &http.0 {
+            Span::Recorded(http) => http,
+            Span::Ids(http) => {
+                let trace_id = sent.as_ref().map_or(http.trace_id, trace_id);
+                return McpSpan(Span::Ids(ids_within(Some(trace_id))));
+            }
         };
-        let attributes = if self.export.is_some() { attributes(record, version) } else { Vec::new() };
+        let http_span = http.span().span_context().clone();
+        let (parent, links) = match sent {
+            Some(sent) => (sent, vec![Link::with_context(http_span)]),
+            None => (http.clone(), Vec::new()),
+        };
         let name = match &record.tool {
             Some(tool) => format!("{} {tool}", record.method.as_str()),
             None => record.method.as_str().to_owned(),
         };
-        McpSpan(self.start(name, attributes, links, &parent))
+        McpSpan(self.start(name, attributes(record, version), links, &parent))
     }
 
-    fn start(&self, name: String, attributes: Vec<KeyValue>, links: Vec<Link>, parent: &Context) -> Context {
+    fn start(&self, name: String, attributes: Vec<KeyValue>, links: Vec<Link>, parent: &Context) -> Span {
         let builder =
             SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes).with_links(links);
-        parent.with_span(self.tracer.build_with_context(builder, parent))
+        Span::Recorded(parent.with_span(self.tracer.build_with_context(builder, parent)))
     }
 }
 
 impl HttpSpan {
     /// Its ids.
     pub fn ids(&self) -> SpanIds {
-        ids(&self.0)
+        self.0.ids()
     }
 
     /// Ends it. Only what is our fault makes it an error.
     pub fn end(self, status: StatusCode) {
-        let span = self.0.span();
+        let Span::Recorded(context) = self.0 else { return };
+        let span = context.span();
         span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
         if status.is_server_error() {
             span.set_attribute(KeyValue::new("error.type", status.as_str().to_owned()));
@@ -105,12 +118,13 @@ impl HttpSpan {
 impl McpSpan {
     /// Its ids.
     pub fn ids(&self) -> SpanIds {
-        ids(&self.0)
+        self.0.ids()
     }
 
     /// Ends it, with what became of the request.
     pub fn end(self, record: &CallRecord) {
-        let span = self.0.span();
+        let Span::Recorded(context) = self.0 else { return };
+        let span = context.span();
         let outcome = record.outcome;
         if let Some(code) = outcome.and_then(crate::mcp::CallOutcome::error_code) {
             span.set_attribute(KeyValue::new("rpc.response.status_code", code.as_str()));
@@ -123,10 +137,34 @@ impl McpSpan {
     }
 }
 
-fn ids(context: &Context) -> SpanIds {
-    let span = context.span();
-    let ids = span.span_context();
-    SpanIds { trace_id: ids.trace_id().to_string(), span_id: ids.span_id().to_string() }
+impl Span {
+    fn ids(&self) -> SpanIds {
+        match self {
+            Self::Recorded(context) => {
+                let span = context.span();
+                let ids = span.span_context();
+                SpanIds { trace_id: ids.trace_id(), span_id: ids.span_id() }
+            }
+            Self::Ids(ids) => *ids,
+        }
+    }
+}
+
+/// The context that a caller sent; `None` without one, and for one that cannot be read.
+fn sent(extractor: &dyn Extractor) -> Option<Context> {
+    extractor.get("traceparent")?;
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), extractor);
+    context.span().span_context().is_valid().then_some(context)
+}
+
+fn trace_id(context: &Context) -> TraceId {
+    context.span().span_context().trace_id()
+}
+
+/// A new span's ids, in `trace` or in a new one.
+fn ids_within(trace: Option<TraceId>) -> SpanIds {
+    let generator = RandomIdGenerator::default();
+    SpanIds { trace_id: trace.unwrap_or_else(|| generator.new_trace_id()), span_id: generator.new_span_id() }
 }
 
 fn attributes(record: &CallRecord, version: Version) -> Vec<KeyValue> {
