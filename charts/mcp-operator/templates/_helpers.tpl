@@ -55,6 +55,11 @@ No Secrets: nothing in this version makes one. No get: the operator reads its ca
 - apiGroups: [mcpfoundry.dev]
   resources: [mcpservers/status]
   verbs: [patch]
+{{- if .Values.rbac.ownerReferencesPermissionEnforcement }}
+- apiGroups: [mcpfoundry.dev]
+  resources: [mcpservers/finalizers]
+  verbs: [update]
+{{- end }}
 # Children that live as long as the McpServer: the garbage collector removes them.
 - apiGroups: [""]
   resources: [services, serviceaccounts]

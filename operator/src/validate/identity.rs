@@ -24,7 +24,8 @@ pub(super) fn identity(mcp_server: &McpServer) -> Checked<Identity> {
 }
 
 /// Blocking: a foreground deletion of the `McpServer` ends when its children are gone. Where the API server enforces
-/// permissions for this, the operator needs `update` on `mcpservers/finalizers`.
+/// permissions for this, the operator needs `update` on `mcpservers/finalizers`: the chart's
+/// `rbac.ownerReferencesPermissionEnforcement`.
 fn owner(mcp_server: &McpServer) -> Option<OwnerReference> {
     let owner = mcp_server.controller_owner_ref(&())?;
     Some(OwnerReference { block_owner_deletion: Some(true), ..owner })
