@@ -50,6 +50,9 @@ impl EndpointUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must have no user name and no password".to_owned());
         }
+        if !is_plain(public_url) {
+            return Err(PLAIN.to_owned());
+        }
         let path = url.path().trim_end_matches('/').to_owned();
         if path == HEALTH_PATH || path.starts_with("/.well-known") {
             return Err(format!("must have another path: `{path}` is taken"));
@@ -116,14 +119,32 @@ impl EndpointUrl {
     }
 }
 
+/// What a URL must look like that is compared, routed and answered byte for byte.
+const PLAIN: &str = "must be scheme://host[:port][/path] in plain letters, for example https://mcp.example.com/mcp: \
+                     lower-case host, no trailing slash, no empty, `.` or `..` segment, and no character in the path \
+                     but letters, digits, `.`, `_`, `~`, `-`";
+
+/// Whether no parser could read the URL otherwise than it is written: what [`Url::parse`] would repair is not
+/// what clients send, and the resource of their tokens. The rule of the custom resource, and a root slash.
+fn is_plain(public_url: &str) -> bool {
+    let Some((scheme, rest)) = public_url.split_once("://") else { return false };
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    let in_authority = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    let in_segment = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    let is_step = |text: &str| !matches!(text, "" | "." | "..") && text.bytes().all(in_segment);
+    matches!(scheme, "http" | "https")
+        && authority.bytes().all(in_authority)
+        && (path == "/" || path.split('/').skip(1).all(is_step))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_route_and_url_follows_from_the_public_url() {
-        let endpoint = EndpointUrl::parse("https://MCP.example.com:8443/team/mcp").unwrap();
-        assert_eq!(endpoint.resource(), "https://MCP.example.com:8443/team/mcp");
+        let endpoint = EndpointUrl::parse("https://mcp.example.com:8443/team/mcp").unwrap();
+        assert_eq!(endpoint.resource(), "https://mcp.example.com:8443/team/mcp");
         assert_eq!(endpoint.path(), "/team/mcp");
         assert_eq!(endpoint.host(), "mcp.example.com");
         assert_eq!(endpoint.capabilities_path, "/team/mcp/capabilities");
@@ -140,6 +161,32 @@ mod tests {
             assert_eq!(endpoint.path(), "/");
             assert_eq!(endpoint.capabilities_path, "/capabilities");
             assert_eq!(endpoint.metadata_path, "/.well-known/oauth-protected-resource");
+        }
+    }
+
+    #[test]
+    fn only_what_every_parser_reads_alike_is_accepted() {
+        for right in ["https://a.example:443/mcp", "http://127.0.0.1:8080/mcp", "http://[::1]:1/a/B._~-"] {
+            assert!(EndpointUrl::parse(right).is_ok(), "{right} was refused");
+        }
+        for wrong in [
+            "https://mcp.example.com/mcp/",
+            "https://mcp.example.com//",
+            "https://mcp.example.com//mcp",
+            "https://mcp.example.com/a/../mcp",
+            "https://mcp.example.com/./mcp",
+            "https://mcp.example.com/..",
+            "https://mcp.example.com/a b",
+            " https://mcp.example.com/mcp",
+            "https://mcp.example.com/mcp\n",
+            "https://mcp.example.com/m%63p",
+            "https://mcp.example.com\\mcp",
+            "https:mcp.example.com/mcp",
+            "https://MCP.example.com/mcp",
+            "HTTPS://mcp.example.com/mcp",
+        ] {
+            let problem = EndpointUrl::parse(wrong).err();
+            assert!(problem.is_some_and(|problem| problem.contains("https://")), "{wrong} was accepted");
         }
     }
 

@@ -36,8 +36,10 @@ pub(super) fn check(gateway: &GatewayConfig) -> Result<(), WrongField> {
 fn hosts(hosts: &[String]) -> Result<(), WrongField> {
     for (index, host) in hosts.iter().enumerate() {
         let parsed = Url::parse(&format!("http://{host}/"));
-        if !parsed.is_ok_and(|url| url.host_str() == Some(host) && url.port().is_none()) {
-            let problem = "must be a host name in lower case, without a port";
+        let is_itself = parsed.is_ok_and(|url| url.host_str() == Some(host) && url.port().is_none());
+        // Hosts are compared whole: a pattern would only look as if it matched.
+        if host.contains('*') || !is_itself {
+            let problem = "must be a host name in lower case, without a port and without `*`";
             return Err(WrongField::new(format!("acceptedHosts[{index}]"), problem));
         }
     }
@@ -47,8 +49,9 @@ fn hosts(hosts: &[String]) -> Result<(), WrongField> {
 fn origins(origins: &[String]) -> Result<(), WrongField> {
     for (index, origin) in origins.iter().enumerate() {
         let parsed = Url::parse(origin);
-        if !parsed.is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
-            let problem = "must be an origin: `https://app.example.com`, in lower case, without a path";
+        let is_itself = parsed.is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+        if origin.contains('*') || !is_itself {
+            let problem = "must be an origin: `https://app.example.com`, in lower case, without a path and without `*`";
             return Err(WrongField::new(format!("allowedOrigins[{index}]"), problem));
         }
     }

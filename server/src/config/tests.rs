@@ -105,14 +105,24 @@ fn an_issuer_that_is_no_url_needs_a_key_set_url() {
 fn hosts_and_origins_must_be_comparable_as_they_stand() {
     check(
         |config| config["acceptedHosts"] = json!(["ok.example", "Tools.example:80"]),
-        expect!["gateway-config.json: field `acceptedHosts[1]`: must be a host name in lower case, without a port"],
+        expect![
+            "gateway-config.json: field `acceptedHosts[1]`: must be a host name in lower case, without a port and without `*`"
+        ],
     );
     check(
         |config| config["allowedOrigins"] = json!(["https://app.example.com/"]),
         expect![
-            "gateway-config.json: field `allowedOrigins[0]`: must be an origin: `https://app.example.com`, in lower case, without a path"
+            "gateway-config.json: field `allowedOrigins[0]`: must be an origin: `https://app.example.com`, in lower case, without a path and without `*`"
         ],
     );
+    for (field, wildcard) in
+        [("acceptedHosts", "*"), ("acceptedHosts", "*.example.com"), ("allowedOrigins", "https://*")]
+    {
+        let mut config = valid();
+        config[field] = json!([wildcard]);
+        let error = Config::parse("f", &bytes(&config)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("f: field `{field}[0]`: must ")), "{error}");
+    }
     check(
         |config| config["observability"]["otlpEndpoint"] = json!("collector:4318"),
         expect!["gateway-config.json: field `observability.otlpEndpoint`: must be an `http://` or `https://` URL"],

@@ -40,6 +40,16 @@ pub enum PolicyError {
         /// Position of the rule, from 0.
         rule: usize,
     },
+    /// A scope that no token can carry.
+    #[error(
+        "field `authorization.rules[{rule}].scopes[{index}]`: use a scope as tokens carry it: visible ASCII without space, `\"` and `\\`"
+    )]
+    Scope {
+        /// Position of the rule, from 0.
+        rule: usize,
+        /// Position of the scope in the rule, from 0.
+        index: usize,
+    },
     /// The globs of a rule are together too large to compile.
     #[error("field `authorization.rules[{rule}].tools`: too many or too long globs")]
     TooLarge {
@@ -115,10 +125,19 @@ fn compile_rule(rule: usize, source: &AuthorizationRule) -> Result<Rule, PolicyE
     for (index, pattern) in source.tools.iter().enumerate() {
         globs.add(glob(pattern).ok_or(PolicyError::Glob { rule, index })?);
     }
+    if let Some(index) = source.scopes.iter().position(|scope| !is_scope_token(scope)) {
+        return Err(PolicyError::Scope { rule, index });
+    }
     Ok(Rule {
         tools: globs.build().map_err(|_| PolicyError::TooLarge { rule })?,
         requirement: Requirement::Scopes(source.scopes.clone()),
     })
+}
+
+/// Source: RFC 6749, section 3.3. A challenge could not name anything else.
+fn is_scope_token(scope: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    !scope.is_empty() && scope.bytes().all(allowed)
 }
 
 /// `*` alone is special here. What globset would also read as special (`?`, `[`, `{`, `\`) is no part

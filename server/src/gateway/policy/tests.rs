@@ -94,6 +94,21 @@ fn nothing_but_a_star_is_special() {
 }
 
 #[test]
+fn a_scope_is_what_a_token_can_carry() {
+    for scope in ["tools:ping", "https://api.example.com/.default", "!#$~"] {
+        assert!(compile(AuthorizationDefault::Deny, &[(&["a"], &[scope])]).is_ok(), "{scope}");
+    }
+    for scope in ["", "two words", "\"", "a\\b", "é", "a\n"] {
+        let problem = compile(AuthorizationDefault::Deny, &[(&["a"], &["fine", scope])]).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "field `authorization.rules[0].scopes[1]`: use a scope as tokens carry it: visible ASCII without space, `\"` and `\\`",
+            "{scope:?}"
+        );
+    }
+}
+
+#[test]
 fn a_rule_without_a_tool_is_refused() {
     let problem = compile(AuthorizationDefault::Deny, &[(&[], &["a"])]).unwrap_err();
     assert_eq!(problem, PolicyError::NoTools { rule: 0 });
