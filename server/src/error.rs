@@ -26,6 +26,8 @@ pub enum Error {
     Unauthenticated(Refusal),
     /// More requests in flight than the process takes.
     Overloaded,
+    /// More requests of one caller in flight than one may have.
+    TooManyOfCaller,
     /// No such route.
     NotFound,
     /// The route exists, the method does not.
@@ -63,6 +65,7 @@ impl Error {
             Self::Unauthenticated(Refusal::KeysUnavailable { .. } | Refusal::TooManyFailures { .. })
             | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(Refusal::MissingCredential | Refusal::Invalid(_)) => StatusCode::UNAUTHORIZED,
+            Self::TooManyOfCaller => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,7 +77,7 @@ impl Error {
     /// The JSON-RPC code on the MCP path. 401 and 403 are answered without one.
     pub fn json_rpc_code(&self) -> i32 {
         match self {
-            Self::Unauthenticated(_) | Self::Overloaded | Self::Panicked => INTERNAL_ERROR,
+            Self::Unauthenticated(_) | Self::Overloaded | Self::TooManyOfCaller | Self::Panicked => INTERNAL_ERROR,
             Self::UriTooLong
             | Self::HeadersTooLarge
             | Self::HostMalformed
@@ -98,6 +101,7 @@ impl Error {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::Unauthenticated(refusal) => refusal.as_str(),
             Self::Overloaded => "overloaded",
+            Self::TooManyOfCaller => "too_many_of_caller",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::BodyTooLarge => "body_too_large",
@@ -125,6 +129,7 @@ impl Error {
             Self::OriginNotAllowed => "this origin is not allowed to call this endpoint",
             Self::Unauthenticated(refusal) => return refusal.to_string(),
             Self::Overloaded => "too many requests are in flight: try again later",
+            Self::TooManyOfCaller => "too many of your requests are in flight: wait for answers before you send more",
             Self::NotFound => "there is nothing here",
             Self::MethodNotAllowed { .. } => "this method is not served here",
             Self::BodyTooLarge => "the body is larger than 4 MiB",
@@ -141,7 +146,7 @@ impl Error {
             Self::Unauthenticated(
                 Refusal::KeysUnavailable { retry_after } | Refusal::TooManyFailures { retry_after },
             ) => Some(*retry_after),
-            Self::Overloaded => Some(RETRY_OVERLOADED),
+            Self::Overloaded | Self::TooManyOfCaller => Some(RETRY_OVERLOADED),
             _ => None,
         }
     }

@@ -92,6 +92,8 @@ where
     host::check(app.config(), request.uri(), request.headers())?;
     match route {
         Route::Unknown => return Err(Error::NotFound),
+        // Where no token is asked for, nothing says where to get one.
+        Route::Metadata if app.authenticator().is_none() => return Err(Error::NotFound),
         // This document alone is for pages of any origin.
         Route::Metadata => return document(request.method(), || endpoint::metadata(app)),
         Route::Health | Route::Capabilities | Route::Endpoint => {}
@@ -106,9 +108,9 @@ where
     }
     // No handler below runs without a principal.
     let principal = authenticate(app, request.headers()).await?;
-    let principal = &**seen.principal.insert(principal);
+    let principal = &*seen.principal.insert(principal);
     // Only known callers take a place, and a body is read in one only.
-    let _place = app.places().take()?;
+    let _place = app.places().take(principal)?;
     if route == Route::Capabilities {
         return document(request.method(), || endpoint::capabilities(app, principal));
     }

@@ -1,13 +1,16 @@
 //! The whole stack, without a socket: who is answered, in which shape, and with which headers.
 
 use axum::body::Body;
+use crds::gateway_config::{GatewayPolicy, Versioned as _};
 use expect_test::{Expect, expect};
-use http::{HeaderValue, Request, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
 
 use super::public;
 use crate::{
+    App, Deps, PolicySource,
     auth::{IssuerSettings, KeySource},
+    config::testing::config,
     dev::DEV_ISSUER,
     layers::body::MAX_BODY_BYTES,
     testing::{Answer, TestApp, app, request, send},
@@ -18,6 +21,10 @@ fn with(mut request: Request<Body>, headers: &[(&'static str, &str)]) -> Request
         request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
     }
     request
+}
+
+fn bearer(token: &str) -> HeaderMap {
+    [(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap())].into_iter().collect()
 }
 
 fn call(token: &str, tool: &str) -> Request<Body> {
@@ -321,6 +328,38 @@ async fn more_than_the_process_can_do_is_sent_away_at_once() {
         {"error":{"code":-32603,"data":{"correlation_id":"<id>"},"message":"too many requests are in flight: try again later"},"jsonrpc":"2.0"}
     "#]],
     );
+}
+
+#[tokio::test]
+async fn one_caller_does_not_take_the_places_of_all() {
+    let TestApp { app, token } = TestApp::new();
+    let subject = app.authenticator().unwrap().authenticate(&bearer(&token)).await.unwrap();
+    let held: Vec<_> = (0..128).map(|_| app.places().take(&subject).unwrap()).collect();
+    check(
+        &send(public(app.clone()), call(&token, "ping")).await,
+        expect![[r#"
+            429 Too Many Requests
+            cache-control: no-store
+            content-security-policy: default-src 'none'; frame-ancestors 'none'
+            content-type: application/json
+            referrer-policy: no-referrer
+            retry-after: 1
+            x-content-type-options: nosniff
+            x-correlation-id: <id>
+
+            {"error":{"code":-32603,"data":{"correlation_id":"<id>"},"message":"too many of your requests are in flight: wait for answers before you send more"},"jsonrpc":"2.0"}
+        "#]],
+    );
+    drop(held);
+    assert_eq!(send(public(app), call(&token, "ping")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn where_nobody_needs_a_token_no_document_says_how_to_get_one() {
+    let policy = GatewayPolicy::parse(br#"{ "version": 1, "authorization": { "default": "Deny" } }"#).unwrap();
+    let app = App::build(config(), PolicySource::Fixed(policy), Deps::new(true)).unwrap();
+    let answer = send(public(app), request("GET", "/.well-known/oauth-protected-resource/mcp")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
