@@ -11,6 +11,10 @@ use crate::{config::Config, error::Error};
 /// The host may come in the target (HTTP/2, absolute form), in the field, or in both. Each one that
 /// came must be ours, and both must agree: two parsers must not see two hosts.
 pub fn check(config: &Config, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+    // A proxy that was made to ask us for something else than HTTP is not ours.
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Error::HostMalformed);
+    }
     let in_field = field(headers)?;
     let in_target = uri.authority().map(plain_host).transpose()?;
     let host = match (&in_target, &in_field) {
@@ -42,7 +46,12 @@ fn plain_host(authority: &Authority) -> Result<String, Error> {
     let port = authority.as_str().strip_prefix(host).ok_or(Error::HostMalformed)?;
     let port_is_plain = match port.strip_prefix(':') {
         None => port.is_empty(),
-        Some(digits) => digits.len() <= 5 && digits.bytes().all(|digit| digit.is_ascii_digit()),
+        Some(digits) => {
+            digits.is_empty()
+                || digits.len() <= 5
+                    && digits.bytes().all(|digit| digit.is_ascii_digit())
+                    && digits.parse::<u16>().is_ok()
+        }
     };
     if host.is_empty() || !port_is_plain {
         return Err(Error::HostMalformed);
@@ -95,6 +104,24 @@ mod tests {
         }
         assert_eq!(answer("/mcp", &[]), "host_malformed");
         assert_eq!(answer("/mcp", &["mcp.example.com", "mcp.example.com"]), "host_malformed");
+    }
+
+    #[test]
+    fn the_absolute_form_is_that_of_http() {
+        assert_eq!(answer("https://mcp.example.com/mcp", &[]), "served");
+        for scheme in ["ftp", "ws", "file", "x"] {
+            let target = format!("{scheme}://mcp.example.com/mcp");
+            assert_eq!(answer(&target, &["mcp.example.com"]), "host_malformed", "{scheme}");
+        }
+    }
+
+    #[test]
+    fn a_port_has_16_bits() {
+        assert_eq!(answer("/mcp", &["mcp.example.com:65535"]), "served");
+        for port in ["65536", "99999", "000080"] {
+            let host = format!("mcp.example.com:{port}");
+            assert_eq!(answer("/mcp", &[&host]), "host_malformed", "{port}");
+        }
     }
 
     #[test]

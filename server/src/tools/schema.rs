@@ -3,7 +3,7 @@
 //! A compiled schema bounds nothing by itself; its input is bounded by the body limit, its depth by
 //! the envelope, and its patterns by a linear-time engine.
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, Validator, error::ValidationErrorKind};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::gateway::ToolAnnotations;
@@ -58,6 +58,10 @@ impl Schema {
 
 fn describe(violation: &jsonschema::ValidationError<'_>) -> String {
     let path = violation.instance_path().to_string();
+    // The words of the library for a schema that is `false`, such as that of all further properties.
+    if matches!(violation.kind(), ValidationErrorKind::FalseSchema) && !path.is_empty() {
+        return format!("property `{path}` is not allowed");
+    }
     let problem = violation.masked();
     if path.is_empty() { problem.to_string() } else { format!("`{path}`: {problem}") }
 }

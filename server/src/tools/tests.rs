@@ -102,6 +102,15 @@ fn many_violations_are_told_in_few_words() {
 }
 
 #[test]
+fn a_property_that_no_schema_names_is_not_allowed_in_plain_words() {
+    let schema = json!({ "type": "object", "properties": { "a": false }, "additionalProperties": false });
+    assert_eq!(violation(&schema, r#"{"a":"canary"}"#).unwrap(), "property `/a` is not allowed");
+    let problem = violation(&schema, r#"{"b":"canary"}"#).unwrap();
+    assert!(!problem.contains("False schema") && !problem.contains("canary"), "{problem}");
+    assert!(problem.contains("not allowed") && problem.contains('b'), "{problem}");
+}
+
+#[test]
 fn a_schema_that_refers_outside_itself_does_not_compile() {
     for reference in ["http://169.254.169.254/latest", "https://example.com/s.json", "file:///etc/passwd"] {
         let schema = json!({ "type": "object", "properties": { "a": { "$ref": reference } } });
