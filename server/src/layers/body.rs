@@ -5,7 +5,7 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame};
 use tokio::{
@@ -27,6 +27,10 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Afterwards each KiB buys one more second. Source: protocol.md, section 2.
 const MIN_BYTES_PER_SECOND: u64 = 1024;
+
+/// For a whole body, however steadily it comes. Chosen: 4 MiB at 70 KiB/s, so that no place and no part of
+/// the budget is held for longer.
+const MAX_DURATION: Duration = Duration::from_secs(60);
 
 /// What all bodies may take together. One for each process.
 #[derive(Clone, Debug)]
@@ -51,27 +55,27 @@ pub async fn read<B>(mut body: B, budget: &BodyBudget) -> Result<BufferedBody, E
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    // A length that is announced is refused, or reserved, before a byte is read.
-    let announced = body.size_hint().lower();
-    let announced = usize::try_from(announced).map_err(|_| Error::BodyTooLarge)?;
-    let mut held = Held { budget, permit: None, bytes: 0 };
-    held.grow_to(announced)?;
-    let mut bytes = BytesMut::with_capacity(announced);
+    // Too much is refused when it is announced. Nothing is reserved for it: a caller could announce
+    // a lot, send nothing, and leave no room for the others.
+    let announced = usize::try_from(body.size_hint().lower()).map_err(|_| Error::BodyTooLarge)?;
+    if announced > MAX_BODY_BYTES {
+        return Err(Error::BodyTooLarge);
+    }
+    let mut buffer = Buffer { budget, permit: None, announced, bytes: Vec::new() };
     let start = Instant::now();
     while !body.is_end_stream() {
+        let deadline = start + allowed(buffer.bytes.len());
         let frame = if let Some(frame) = soon(&mut body).await {
             frame?
         } else {
-            let frame = timeout_at(start + allowed(bytes.len()), body.frame());
-            readable(frame.await.map_err(|_| Error::BodyTooSlow)?)?
+            readable(timeout_at(deadline, body.frame()).await.map_err(|_| Error::BodyTooSlow)?)?
         };
         let Some(frame) = frame else { break };
         if let Some(data) = frame.data_ref() {
-            held.grow_to(bytes.len() + data.len())?;
-            bytes.extend_from_slice(data);
+            buffer.push(data)?;
         }
     }
-    Ok(BufferedBody { bytes: bytes.freeze(), _permit: held.permit })
+    Ok(BufferedBody { bytes: buffer.bytes.into(), _permit: buffer.permit })
 }
 
 /// The next frame, if it is here by the next turn of the task: a body mostly came with its head, and the
@@ -97,36 +101,53 @@ fn readable<D, E>(frame: Option<Result<Frame<D>, E>>) -> Result<Option<Frame<D>>
 
 /// How long a sender may have taken after `bytes`.
 fn allowed(bytes: usize) -> Duration {
-    GRACE + Duration::from_secs(bytes as u64 / MIN_BYTES_PER_SECOND)
+    MAX_DURATION.min(GRACE + Duration::from_secs(bytes as u64 / MIN_BYTES_PER_SECOND))
 }
 
-struct Held<'a> {
+/// What has come, and the part of the budget that it takes: as much as is allocated.
+struct Buffer<'a> {
     budget: &'a BodyBudget,
     permit: Option<OwnedSemaphorePermit>,
-    bytes: usize,
+    /// How long the body says that it will be at least.
+    announced: usize,
+    bytes: Vec<u8>,
 }
 
-impl Held<'_> {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Error> {
-        if bytes > MAX_BODY_BYTES {
+impl Buffer<'_> {
+    fn push(&mut self, data: &[u8]) -> Result<(), Error> {
+        let needed = self.bytes.len() + data.len();
+        if needed > MAX_BODY_BYTES {
             return Err(Error::BodyTooLarge);
         }
-        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
-        let more_permits = u32::try_from(more).map_err(|_| Error::BodyTooLarge)?;
-        let permit = Arc::clone(&self.budget.0).try_acquire_many_owned(more_permits).map_err(|_| Error::Overloaded)?;
+        if needed > self.bytes.capacity() {
+            self.grow_to(needed)?;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Doubles, so that little is copied, and goes no further than the body will: the budget first.
+    fn grow_to(&mut self, needed: usize) -> Result<(), Error> {
+        let end = if self.announced >= needed { self.announced } else { MAX_BODY_BYTES };
+        let capacity = needed.max(2 * self.bytes.capacity()).min(end);
+        let more = u32::try_from(capacity - self.bytes.capacity()).map_err(|_| Error::BodyTooLarge)?;
+        let permit = Arc::clone(&self.budget.0).try_acquire_many_owned(more).map_err(|_| Error::Overloaded)?;
         match &mut self.permit {
             Some(held) => held.merge(permit),
             None => self.permit = Some(permit),
         }
-        self.bytes = bytes;
+        self.bytes.reserve_exact(capacity - self.bytes.len());
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Context;
+
     use axum::body::Body;
     use futures::stream;
+    use hyper::body::{Body as HttpBody, SizeHint};
 
     use super::*;
 
@@ -156,6 +177,46 @@ mod tests {
         drop(first);
         assert_eq!(answer(chunks(5, 10), &budget).await, Ok(50));
         assert_eq!(budget.0.available_permits(), 100);
+    }
+
+    /// Announces so many bytes, and sends none.
+    struct Announced(u64);
+
+    impl HttpBody for Announced {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_only_announced_takes_nothing_from_the_others() {
+        let budget = BodyBudget::default();
+        let mut idle: Vec<_> = (0..17).map(|_| Box::pin(read(Announced(MAX_BODY_BYTES as u64), &budget))).collect();
+        for reading in &mut idle {
+            assert!(futures::poll!(reading).is_pending());
+        }
+        assert_eq!(budget.0.available_permits(), MAX_BUFFERED_BYTES);
+        assert_eq!(answer(Body::from(vec![0; 64]), &budget).await, Ok(64));
+    }
+
+    #[tokio::test]
+    async fn too_much_is_refused_when_it_is_announced() {
+        let announced = Announced(MAX_BODY_BYTES as u64 + 1);
+        let refusal = read(announced, &BodyBudget::default()).await.unwrap_err();
+        assert_eq!(refusal.reason(), "body_too_large");
+    }
+
+    #[test]
+    fn no_body_may_take_longer_than_a_minute() {
+        assert_eq!(allowed(55 * 1024), Duration::from_secs(60));
+        assert_eq!(allowed(MAX_BODY_BYTES), Duration::from_secs(60));
     }
 
     #[test]
