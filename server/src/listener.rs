@@ -91,12 +91,8 @@ pub async fn run(
                 continue;
             }
         };
-        let opened = metrics.map(Metrics::connection_opened);
-        let served = serve_connection(stream, address, service.clone(), tasks.clone(), stop.clone());
-        tasks.execute(async move {
-            served.await;
-            drop((slot, opened));
-        });
+        let held = (slot, metrics.map(Metrics::connection_opened));
+        tasks.execute(serve_connection(stream, address, service.clone(), tasks.clone(), stop.clone(), held));
     }
     // Closed before the drain: new connections go to another pod.
     drop(listener);

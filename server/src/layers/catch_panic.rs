@@ -11,7 +11,12 @@ use futures::FutureExt as _;
 use crate::error::Error;
 
 /// Runs `work`; [`Error::Panicked`] when it panics.
-pub async fn catch_panic(work: impl Future<Output = Result<Response, Error>>) -> Result<Response, Error> {
+///
+/// No `async fn`: that would hold `work` twice, and it is most of what a request takes.
+pub fn catch_panic<W>(work: W) -> impl Future<Output = Result<Response, Error>> + use<W>
+where
+    W: Future<Output = Result<Response, Error>>,
+{
     // Whatever a request shares is atomic or swapped whole, so no half-made state can be seen.
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+    AssertUnwindSafe(work).catch_unwind().map(|ended| ended.unwrap_or(Err(Error::Panicked)))
 }

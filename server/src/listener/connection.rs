@@ -27,7 +27,7 @@ use tokio::{
     net::TcpStream,
     time::Instant,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{future::FutureExt as _, sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Service,
@@ -62,18 +62,20 @@ pub(super) struct Tasks {
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, future: F) {
-        let cut_off = self.cut_off.clone();
-        self.tracker.spawn(async move { cut_off.run_until_cancelled(future).await });
+        // An `async` block around it would hold the future twice.
+        self.tracker.spawn(future.with_cancellation_token_owned(self.cut_off.clone()));
     }
 }
 
-/// Serves `stream` until its end, until the watchdog closes it, or after `stop` until it is idle.
+/// Serves `stream` until its end, until the watchdog closes it, or after `stop` until it is idle. Holds
+/// `_held` for as long.
 pub(super) async fn serve_connection(
     stream: TcpStream,
     client: SocketAddr,
     service: impl Service,
     tasks: Tasks,
     stop: CancellationToken,
+    _held: impl Send,
 ) {
     // Answers are small and complete: waiting for more only delays them. A socket without the option works too.
     let _ = stream.set_nodelay(true);
