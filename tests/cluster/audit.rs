@@ -1,6 +1,7 @@
 //! What the API server says was asked of it: the one witness that is not our own code.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) object_ref: Object,
     #[serde(default)]
     response_status: Status,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -102,8 +105,9 @@ impl Entry {
         self.verb == "patch" && self.response_status.code == 201
     }
 
-    pub(crate) fn was_refused(&self) -> bool {
-        self.response_status.code == 403
+    /// The operator lacked the right. Other refusals have the same code: a namespace that is going takes nothing new.
+    pub(crate) fn lacked_the_right(&self) -> bool {
+        self.annotations.get("authorization.k8s.io/decision").is_some_and(|decision| decision == "forbid")
     }
 
     /// For people, and for counting.

@@ -98,9 +98,14 @@ pub(crate) fn an_operator_restart_writes_nothing(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Nothing was written by the operators during two seconds.
+/// No namespace of an earlier test is on its way out, and nothing was written by the operators during two seconds.
 fn settled(world: &World) -> Result<(), String> {
     let shown = |problem: anyhow::Error| format!("{problem:#}");
+    let mut kubectl = world.cluster.kubectl();
+    let namespaces = output(kubectl.args(["get", "namespaces", "--no-headers"])).map_err(shown)?;
+    if let Some(going) = namespaces.lines().find(|line| line.contains("Terminating")) {
+        return Err(going.to_owned());
+    }
     let mark = world.audit.mark().map_err(shown)?;
     std::thread::sleep(std::time::Duration::from_secs(2));
     let entries = world.audit.of_operator(mark).map_err(shown)?;

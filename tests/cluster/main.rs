@@ -74,6 +74,7 @@ const TESTS: &[Test] = &[
         "chart::upgrade_uninstall_and_reinstall_keep_the_servers",
         chart::upgrade_uninstall_and_reinstall_keep_the_servers,
     ),
+    ("rights::no_right_is_missing", rights::no_right_is_missing),
     ("chart::a_list_of_namespaces_needs_no_cluster_role", chart::a_list_of_namespaces_needs_no_cluster_role),
     ("rights::no_secret_was_read", rights::no_secret_was_read),
     ("rights::every_rule_was_used", rights::every_rule_was_used),

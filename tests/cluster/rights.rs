@@ -18,9 +18,15 @@ pub(crate) fn no_secret_was_read(world: &World) -> Result<()> {
     let entries = world.audit.of_operator(world.beginning)?;
     let secrets: Vec<&Entry> = entries.iter().filter(|entry| entry.object_ref.resource == "secrets").collect();
     ensure!(secrets.is_empty(), "the operator asked for Secrets:\n  {}", listed(&secrets));
-    let refused: Vec<&Entry> = entries.iter().filter(|entry| entry.was_refused()).collect();
-    ensure!(refused.is_empty(), "the operator was refused, so a rule is missing:\n  {}", listed(&refused));
     println!("        {} requests of the operator, none of them about a Secret", entries.len());
+    Ok(())
+}
+
+/// Runs before the test that takes rights away from operators that still run.
+pub(crate) fn no_right_is_missing(world: &World) -> Result<()> {
+    let entries = world.audit.of_operator(world.beginning)?;
+    let refused: Vec<&Entry> = entries.iter().filter(|entry| entry.lacked_the_right()).collect();
+    ensure!(refused.is_empty(), "the operator lacks rights:\n  {}", listed(&refused));
     Ok(())
 }
 
