@@ -8,6 +8,7 @@
 mod ca_file;
 mod endpoint_url;
 pub(crate) mod file;
+mod reader;
 mod semantics;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crds::{
 use crate::auth::IssuerSettings;
 pub use ca_file::CaFile;
 pub use endpoint_url::{EndpointUrl, Route};
+pub(crate) use reader::Reader;
 
 /// The configuration in force: read once at start, never changed afterwards.
 #[derive(Debug)]
@@ -105,6 +107,11 @@ impl Config {
     /// The CA bundle of each issuer as the files are now.
     pub fn read_cas(&self) -> Vec<CaFile> {
         self.gateway.auth.issuers.iter().map(CaFile::read).collect()
+    }
+
+    /// The same when the disk does not answer.
+    pub(crate) fn cas_not_in_time(&self) -> Vec<CaFile> {
+        self.gateway.auth.issuers.iter().map(CaFile::not_in_time).collect()
     }
 }
 

@@ -7,7 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, auth::Authenticator, config::CaFile};
+use crate::{
+    app::App,
+    auth::Authenticator,
+    config::{CaFile, Reader},
+};
 
 /// How often the files are looked at. Chosen: the kubelet itself takes up to a minute to bring a change.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -17,10 +21,12 @@ pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdo
     let mut current = Running::start(first, &tasks, &shutdown);
     let mut trusted = app.cas().to_vec();
     let mut successor = None;
+    let mut reader = Reader::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
-        let reader = app.clone();
-        // A mounted volume may hang with its node's disk; the runtime's threads must not.
-        let Ok(found) = tokio::task::spawn_blocking(move || reader.config().read_cas()).await else { continue };
+        let files = app.clone();
+        let read = reader.read(move || files.config().read_cas());
+        let Some(found) = shutdown.run_until_cancelled(read).await else { return };
+        let found = found.unwrap_or_else(|| app.config().cas_not_in_time());
         if let Some(next) = look(&app, found, &mut trusted) {
             successor = Some(Running::start(next, &tasks, &shutdown));
         }

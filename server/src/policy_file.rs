@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    config::{Config, file},
+    config::{Config, Reader, file},
     gateway::{Policy, PolicyError},
 };
 
@@ -44,6 +44,9 @@ pub enum PolicyFileError {
     /// The file cannot be read at all.
     #[error("cannot be read: {0}")]
     Unreadable(std::io::ErrorKind),
+    /// The disk does not answer.
+    #[error("cannot be read in time: the disk does not answer")]
+    NotInTime,
     /// Not the shape of a version that this build reads.
     #[error("{0}")]
     Malformed(ParseError),
@@ -85,27 +88,28 @@ impl LoadedPolicy {
 
 /// Looks at the file until `shutdown`.
 pub async fn watch(app: App, path: PathBuf, shutdown: CancellationToken) {
-    let mut seen = Some(app.policy_revision());
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(INTERVAL) => {}
+    let mut seen = Some(Ok(app.policy_revision()));
+    let source = PolicySource::File(path);
+    let mut reader = Reader::new();
+    let look_again = async {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let source = source.clone();
+            let content = reader.read(move || source.read()).await;
+            let content = content.unwrap_or(Err(PolicyFileError::NotInTime));
+            look(&app, content, &mut seen);
         }
-        let source = PolicySource::File(path.clone());
-        // A mounted volume may hang with its node's disk; the runtime's threads must not.
-        let Ok(content) = tokio::task::spawn_blocking(move || source.read()).await else { continue };
-        look(&app, content, &mut seen);
-    }
+    };
+    shutdown.run_until_cancelled(look_again).await;
 }
 
-/// Acts on a change, once. `seen` is the revision that was acted on last, good or bad; `None` when the
-/// file could not be read.
-fn look(app: &App, content: Result<Vec<u8>, PolicyFileError>, seen: &mut Option<String>) {
-    let now = content.as_ref().ok().map(|bytes| revision(bytes));
-    if now == *seen {
+/// Acts on a change, once. `seen` is what was acted on last, good or bad: a revision, or why there was none.
+fn look(app: &App, content: Result<Vec<u8>, PolicyFileError>, seen: &mut Option<Result<String, String>>) {
+    let now = content.as_ref().map(|bytes| revision(bytes)).map_err(ToString::to_string);
+    if seen.as_ref() == Some(&now) {
         return;
     }
-    *seen = now;
+    *seen = Some(now);
     match content.and_then(|bytes| LoadedPolicy::compile(app.config(), &bytes)) {
         Ok(loaded) => {
             tracing::info!("policy {} is in force", loaded.revision);

@@ -24,6 +24,9 @@ const DRAIN: Duration = tools::DEFAULT_DEADLINE;
 /// For probes and scrapes in flight after the drain.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 
+/// For background tasks, which are told to stop and need no time for it.
+const BACKGROUND: Duration = Duration::from_secs(2);
+
 /// For the last spans.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -115,11 +118,18 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
     tokio::join!(public, admin, signal);
 
     background.cancel();
-    tasks.close();
-    tasks.wait().await;
+    if !ended(&tasks, BACKGROUND).await {
+        tracing::warn!("{} background tasks did not end within {} s", tasks.len(), BACKGROUND.as_secs());
+    }
     app.telemetry().shutdown(FLUSH).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Whether all `tasks` ended by `deadline`: one that hangs does not keep the process.
+async fn ended(tasks: &TaskTracker, deadline: Duration) -> bool {
+    tasks.close();
+    tokio::time::timeout(deadline, tasks.wait()).await.is_ok()
 }
 
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
@@ -136,5 +146,18 @@ impl std::fmt::Display for Listeners {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = |address: Result<SocketAddr, _>| address.map_or("?".to_owned(), |at| at.to_string());
         write!(f, "{}, admin {}", name(self.public_address()), name(self.admin_address()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_hangs_does_not_keep_the_process() {
+        let tasks = TaskTracker::new();
+        tasks.spawn(std::future::pending::<()>());
+        assert!(!ended(&tasks, Duration::ZERO).await);
+        assert!(ended(&TaskTracker::new(), BACKGROUND).await);
     }
 }

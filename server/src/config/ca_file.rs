@@ -29,6 +29,12 @@ impl CaFile {
         }
     }
 
+    /// The file that `issuer` names, when the disk does not answer.
+    pub(super) fn not_in_time(issuer: &IssuerConfig) -> Self {
+        let problem = || Self::Unusable("cannot be read in time: the disk does not answer".to_owned());
+        issuer.ca_file.as_ref().map_or(Self::System, |_| problem())
+    }
+
     /// The issuer with this bundle.
     pub(super) fn settings(&self, issuer: &IssuerConfig) -> IssuerSettings {
         match self {

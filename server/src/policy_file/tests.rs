@@ -48,6 +48,15 @@ async fn a_file_that_is_gone_changes_nothing_and_is_reported() {
 }
 
 #[tokio::test]
+async fn what_is_reported_is_the_problem_of_this_moment() {
+    let (app, mut seen) = (app(), None);
+    look(&app, Err(PolicyFileError::NotInTime), &mut seen);
+    assert_eq!(app.file_problems(), ["policy file: cannot be read in time: the disk does not answer"]);
+    look(&app, Err(PolicyFileError::Unreadable(std::io::ErrorKind::NotFound)), &mut seen);
+    assert_eq!(app.file_problems(), ["policy file: cannot be read: entity not found"]);
+}
+
+#[tokio::test]
 async fn one_change_is_acted_on_once() {
     let (app, mut seen) = (app(), None);
     for _ in 0..3 {
