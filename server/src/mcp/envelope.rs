@@ -13,6 +13,10 @@ use super::{error::McpError, strict};
 /// A request's id exactly as the client wrote it, so that it goes back the same.
 pub(super) type RequestId<'a> = &'a RawValue;
 
+/// The longest id, in bytes as the client wrote it with its quotes: every answer repeats it. Chosen: a UUID
+/// has 36 bytes.
+const MAX_ID_BYTES: usize = 1024 + 2;
+
 /// One message from a client.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
@@ -54,12 +58,15 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 /// Reads a body.
 pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, Refused<'_>> {
     let members = members(body).map_err(|error| Refused { id: None, error })?;
-    let is_response = members.method.is_none() && (members.result.is_some() || members.error.is_some());
-    if is_response {
+    // Also one that has a method: two readers must not take it for two things.
+    if members.result.is_some() || members.error.is_some() {
         // Its id would be one of ours, and we ask clients nothing.
         return Err(invalid(None, "a response was posted, but nothing was asked"));
     }
     let id = match members.id {
+        Some(id) if id.get().len() > MAX_ID_BYTES => {
+            return Err(invalid(None, "id must be at most 1 KiB long"));
+        }
         Some(id) if is_request_id(id) => Some(id),
         Some(_) => return Err(invalid(None, "id must be a string or an integer")),
         None => None,

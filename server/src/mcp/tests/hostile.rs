@@ -81,6 +81,26 @@ fn an_id_is_a_string_or_an_integer() {
 }
 
 #[test]
+fn a_text_as_id_has_a_kib_and_no_byte_more() {
+    let with_id = |bytes: usize| {
+        let id = "i".repeat(bytes);
+        Request::legacy("ping", "{}").edited(r#""id":1"#, &format!(r#""id":"{id}""#))
+    };
+    assert_eq!(Client::new().send(&with_id(1024)).status, 200);
+    assert_eq!(code(&with_id(1025)), (400, (-32600).into(), false));
+    let digits = Request::legacy("ping", "{}").edited(r#""id":1"#, &format!(r#""id":{}"#, "1".repeat(1025)));
+    assert_eq!(code(&digits).0, 400);
+}
+
+#[test]
+fn a_request_that_is_an_answer_too_is_neither() {
+    for member in [r#""result":{}"#, r#""error":{"code":1,"message":"m"}"#, r#""result":null"#] {
+        let request = Request::legacy("ping", "{}").edited(r#""id":1"#, &format!(r#""id":1,{member}"#));
+        assert_eq!(code(&request), (400, (-32600).into(), false), "{member}");
+    }
+}
+
+#[test]
 fn a_method_is_a_string() {
     let request = Request::legacy("ping", "{}").edited(r#""ping""#, "7");
     assert_eq!(code(&request), (400, (-32600).into(), true));

@@ -68,7 +68,7 @@ fn no_label_comes_from_what_was_typed() {
 
 #[test]
 fn an_id_in_a_record_is_bounded() {
-    let id = format!(r#""id":"{}""#, "é".repeat(5_000));
+    let id = format!(r#""id":"{}""#, "é".repeat(500));
     let request = Request::legacy("ping", "{}").edited(r#""id":1"#, &id);
     let (record, _) = Client::new().parse_only(&request);
     assert_eq!(record.request_id.as_deref(), Some("é".repeat(64).as_str()));
