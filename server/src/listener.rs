@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::metrics::Metrics;
+use activity::HeadBudget;
 use connection::{Tasks, serve_connection};
 use slots::Slots;
 
@@ -74,6 +75,7 @@ pub async fn run(
 ) -> usize {
     let tasks = Tasks { tracker: TaskTracker::new(), cut_off: CancellationToken::new() };
     let slots = Slots::new(limits);
+    let heads = HeadBudget::default();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -92,7 +94,8 @@ pub async fn run(
             }
         };
         let held = (slot, metrics.map(Metrics::connection_opened));
-        tasks.execute(serve_connection(stream, address, service.clone(), tasks.clone(), stop.clone(), held));
+        let (service, stop, heads) = (service.clone(), stop.clone(), heads.clone());
+        tasks.execute(serve_connection(stream, address, service, tasks.clone(), stop, heads, held));
     }
     // Closed before the drain: new connections go to another pod.
     drop(listener);

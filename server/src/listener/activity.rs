@@ -3,7 +3,10 @@
 //! Written by the connection's transport and service, read by its watchdog.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,13 +22,30 @@ const IDLE: Duration = Duration::from_secs(75);
 /// For a peer that does not read what it asked for. Source: protocol.md, section 2.
 const WRITE: Duration = Duration::from_secs(30);
 
+/// Of an unfinished head, what every connection may hold whatever the others do: those of real clients mostly
+/// fit. Chosen: 32 MiB for 8192 connections.
+const HEAD_BYTES_FREE: usize = 4 * 1024;
+
+/// Beyond that, what the unfinished heads of all connections may hold together. Chosen: nobody needs a token
+/// for it, so it is a small part of a pod of 256 MiB.
+const HEAD_BYTES_OF_ALL: usize = 32 * 1024 * 1024;
+
+/// What unfinished heads hold together. One for each listener.
+#[derive(Clone, Default)]
+pub(super) struct HeadBudget(Arc<AtomicUsize>);
+
 /// A connection's state.
-pub(super) struct Activity(Mutex<State>);
+pub(super) struct Activity {
+    state: Mutex<State>,
+    heads: HeadBudget,
+}
 
 struct State {
     phase: Phase,
     /// Since when the peer has taken no byte, while there are some for it.
     write_blocked_since: Option<Instant>,
+    /// Bytes of the head that is being read.
+    head_bytes: usize,
     /// Whether any byte ever came.
     touched: bool,
     /// Frames that are no request (settings, window updates) come between requests too.
@@ -43,18 +63,21 @@ enum Phase {
 }
 
 impl Activity {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, heads: HeadBudget) -> Self {
         let phase = Phase::Head(now);
-        Self(Mutex::new(State { phase, write_blocked_since: None, touched: false, multiplexed: false }))
+        let state = State { phase, write_blocked_since: None, head_bytes: 0, touched: false, multiplexed: false };
+        Self { state: Mutex::new(state), heads }
     }
 
-    /// Bytes came.
-    pub(super) fn read(&self, now: Instant) {
+    /// So many bytes came. False if heads hold too much, so that this connection is to be closed.
+    #[must_use]
+    pub(super) fn read(&self, bytes: usize, now: Instant) -> bool {
         let mut state = self.lock();
         state.touched = true;
         if let (Phase::Idle(_), false) = (state.phase, state.multiplexed) {
             state.phase = Phase::Head(now);
         }
+        !matches!(state.phase, Phase::Head(_)) || self.heads.add(&mut state.head_bytes, bytes)
     }
 
     /// The peer took bytes, or would not.
@@ -67,6 +90,7 @@ impl Activity {
     pub(super) fn request_began(&self, multiplexed: bool) {
         let mut state = self.lock();
         state.multiplexed = multiplexed;
+        self.heads.release(&mut state.head_bytes);
         state.phase = match state.phase {
             Phase::Busy(requests) => Phase::Busy(requests + 1),
             Phase::Head(_) | Phase::Idle(_) => Phase::Busy(1),
@@ -100,7 +124,28 @@ impl Activity {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.heads.release(&mut self.lock().head_bytes);
+    }
+}
+
+impl HeadBudget {
+    /// Counts `more` bytes of a head that has `held`; false if all heads together have too many.
+    fn add(&self, held: &mut usize, more: usize) -> bool {
+        let before = held.saturating_sub(HEAD_BYTES_FREE);
+        *held += more;
+        let counted = held.saturating_sub(HEAD_BYTES_FREE) - before;
+        counted == 0 || self.0.fetch_add(counted, Ordering::Relaxed) + counted <= HEAD_BYTES_OF_ALL
+    }
+
+    fn release(&self, held: &mut usize) {
+        self.0.fetch_sub(held.saturating_sub(HEAD_BYTES_FREE), Ordering::Relaxed);
+        *held = 0;
     }
 }
 
@@ -145,8 +190,29 @@ mod tests {
         now - start
     }
 
+    fn one_byte(activity: &Activity, now: Instant) {
+        assert!(activity.read(1, now));
+    }
+
+    #[test]
+    fn unfinished_heads_hold_a_bounded_amount_and_leave_room_for_small_ones() {
+        let (heads, now) = (HeadBudget::default(), Instant::now());
+        let new = || Activity::new(now, heads.clone());
+        let full = HEAD_BYTES_OF_ALL / (60 * 1024);
+        let held: Vec<_> = (0..full).map(|_| new()).collect();
+        assert!(held.iter().all(|activity| activity.read(64 * 1024, now)));
+        assert!(!new().read(64 * 1024, now));
+        assert!(new().read(HEAD_BYTES_FREE, now));
+        held[0].request_began(false);
+        // What comes now is a body.
+        assert!(held[0].read(HEAD_BYTES_OF_ALL, now));
+        assert!(new().read(64 * 1024, now));
+        drop(held);
+        assert_eq!(heads.0.load(Ordering::Relaxed), 0);
+    }
+
     fn idle(multiplexed: bool, now: Instant) -> Activity {
-        let activity = Activity::new(now);
+        let activity = Activity::new(now, HeadBudget::default());
         activity.request_began(multiplexed);
         activity.request_ended(now);
         activity
@@ -155,21 +221,21 @@ mod tests {
     #[test]
     fn a_head_has_10_seconds_however_slowly_its_bytes_come() {
         let start = Instant::now();
-        let activity = Activity::new(start);
-        assert_eq!(closed_after(&activity, start, seconds(5), Activity::read), HEAD);
+        let activity = Activity::new(start, HeadBudget::default());
+        assert_eq!(closed_after(&activity, start, seconds(5), one_byte), HEAD);
     }
 
     #[test]
     fn a_connection_may_be_silent_for_75_seconds_between_requests() {
         let start = Instant::now();
-        assert_eq!(closed_after(&idle(false, start), start, seconds(999), Activity::read), IDLE);
+        assert_eq!(closed_after(&idle(false, start), start, seconds(999), one_byte), IDLE);
     }
 
     #[test]
     fn the_next_head_has_10_seconds_from_its_first_byte() {
         let start = Instant::now();
         for first_byte in [1, 10, 33, 74].map(seconds) {
-            let closed = closed_after(&idle(false, start), start, first_byte, Activity::read);
+            let closed = closed_after(&idle(false, start), start, first_byte, one_byte);
             assert_eq!(closed, first_byte + HEAD);
         }
     }
@@ -177,12 +243,12 @@ mod tests {
     #[test]
     fn frames_between_two_requests_of_http2_are_no_head() {
         let start = Instant::now();
-        assert_eq!(closed_after(&idle(true, start), start, seconds(1), Activity::read), IDLE);
+        assert_eq!(closed_after(&idle(true, start), start, seconds(1), one_byte), IDLE);
     }
 
     #[test]
     fn a_request_takes_as_long_as_it_takes() {
-        let activity = Activity::new(Instant::now());
+        let activity = Activity::new(Instant::now(), HeadBudget::default());
         activity.request_began(true);
         activity.request_began(true);
         activity.request_ended(Instant::now());
@@ -192,7 +258,7 @@ mod tests {
     #[test]
     fn a_peer_that_reads_nothing_has_30_seconds() {
         let start = Instant::now();
-        let activity = Activity::new(start);
+        let activity = Activity::new(start, HeadBudget::default());
         activity.request_began(false);
         activity.wrote(false, start);
         activity.wrote(false, start + seconds(20));
@@ -203,9 +269,9 @@ mod tests {
 
     #[test]
     fn a_connection_is_untouched_until_its_first_byte() {
-        let activity = Activity::new(Instant::now());
+        let activity = Activity::new(Instant::now(), HeadBudget::default());
         assert!(activity.is_untouched());
-        activity.read(Instant::now());
+        assert!(activity.read(1, Instant::now()));
         assert!(!activity.is_untouched());
     }
 }

@@ -31,13 +31,13 @@ use tokio_util::{future::FutureExt as _, sync::CancellationToken, task::TaskTrac
 
 use super::{
     Service,
-    activity::{Activity, watch},
+    activity::{Activity, HeadBudget, watch},
 };
 
 /// What hyper itself reads of a head: more than [`crate::layers::request_limits`] accepts, so that the
 /// refusal of what lies between is ours. Beyond, hyper answers a bare 431 and closes.
 const MAX_HEADER_FIELDS: usize = 256;
-const MAX_HEAD_BYTES: usize = 128 * 1024;
+const MAX_HEAD_BYTES: usize = 72 * 1024;
 
 /// Requests at a time on one HTTP/2 connection. Chosen: a proxy's usual pool; more open another connection.
 const MAX_STREAMS: u32 = 128;
@@ -75,11 +75,12 @@ pub(super) async fn serve_connection(
     service: impl Service,
     tasks: Tasks,
     stop: CancellationToken,
+    heads: HeadBudget,
     _held: impl Send,
 ) {
     // Answers are small and complete: waiting for more only delays them. A socket without the option works too.
     let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::new(Instant::now()));
+    let activity = Arc::new(Activity::new(Instant::now(), heads));
     let transport = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
     // Each request is noted from its head to the end of its answer.
     let counted = service_fn(|request: Request<Incoming>| {
@@ -177,9 +178,10 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.activity.read(Instant::now());
-        Poll::Ready(Ok(()))
+        let within_budget = self.activity.read(buffer.filled().len() - before, Instant::now());
+        Poll::Ready(if within_budget { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) })
     }
 }
 
