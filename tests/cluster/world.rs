@@ -1,6 +1,9 @@
 //! What all tests share: the cluster, the operator installed in it, an issuer, the audit log.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use tests::{
@@ -10,7 +13,7 @@ use tests::{
     },
     command::run,
     images::{self, Images},
-    install::{NAMESPACE, RELEASE, install},
+    install::{NAMESPACE, RELEASE, alone, install},
     issuer::{IssuerOptions, TestIssuer},
     mcp_client::{Answer, McpClient, Request},
 };
@@ -32,6 +35,8 @@ pub(crate) struct World {
     pub(crate) options: Options,
     was_up: bool,
     runtime: Runtime,
+    /// Held until the end.
+    _alone: File,
 }
 
 impl World {
@@ -41,6 +46,7 @@ impl World {
             "cargo e2e works in a cluster of its own only: its issuer runs on this machine, where the pods of a named cluster cannot \
              reach it, and its images are in no registry; leave --kubeconfig, --context and MCP_TEST_KUBECONFIG away"
         );
+        let alone = alone()?;
         let was_up = cluster::status()?.components.iter().any(|(_, pid)| pid.is_some());
         let timed = Timed::start();
         let cluster = match target(selection, options)? {
@@ -84,6 +90,7 @@ impl World {
             options: options.clone(),
             was_up,
             runtime,
+            _alone: alone,
         })
     }
 

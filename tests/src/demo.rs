@@ -26,7 +26,7 @@ use crate::{
     },
     command::{feed, output, repository, run, wait_until},
     images,
-    install::{install, operator_logs},
+    install::{alone, install, operator_logs},
 };
 use steps::Steps;
 
@@ -85,6 +85,7 @@ fn up(selection: &Selection, options: &Options) -> Result<()> {
         "cargo demo works in a cluster of its own only: its issuer runs on this machine, where the pods of a named cluster \
          cannot reach it; leave --kubeconfig, --context and MCP_TEST_KUBECONFIG away, or follow DEPLOYMENT.md with your own issuer"
     );
+    let _alone = alone()?;
     let mut steps = Steps::new(7);
     let cluster = steps.run("a Kubernetes cluster on this machine", || own_cluster(selection, options))?;
     let images = steps.run("images of operator and gateway", || images::ensure(options))?;

@@ -1,11 +1,11 @@
 //! Installs the operator from the product's chart, as a user does; for the demo and the end-to-end tests.
 
-use std::process::Command;
+use std::{fs::File, process::Command};
 
 use anyhow::{Context, Result};
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, cache_root},
     command::{output, repository, run},
     images::Images,
 };
@@ -15,6 +15,22 @@ pub const NAMESPACE: &str = "mcp-system";
 
 /// Name of the release, and with it of the operator's Deployment.
 pub const RELEASE: &str = "mcp-operator";
+
+/// Waits until nobody else on this machine works with the operator of our cluster; to be held meanwhile. A suite
+/// that reads the audit log, or a demo that installs another build, would each spoil the other.
+pub fn alone() -> Result<File> {
+    let path = cache_root()?.join("operator.lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    if file.try_lock().is_err() {
+        println!("waiting for another `cargo demo` or `cargo e2e` to finish");
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
+}
 
 /// Installs or upgrades the chart with these images, and waits until the operators are ready.
 pub fn install(cluster: &Cluster, images: &Images) -> Result<()> {
