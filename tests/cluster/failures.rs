@@ -80,7 +80,7 @@ pub(crate) fn a_killed_operator_finishes_what_it_began(world: &World) -> Result<
 pub(crate) fn an_operator_restart_writes_nothing(world: &World) -> Result<()> {
     let space = Space::new(world, "restart")?;
     space.ready_server()?;
-    wait_until("the operators come to rest", PATIENCE, || settled(world))?;
+    world.settle()?;
     let mark = world.audit.mark()?;
     run(operators(world).args(["rollout", "restart", &format!("deployment/{}", install::RELEASE)]))?;
     wait_for_operators(world)?;
@@ -96,21 +96,6 @@ pub(crate) fn an_operator_restart_writes_nothing(world: &World) -> Result<()> {
     let writes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write() && !entry.is_background()).collect();
     ensure!(writes.is_empty(), "a restart wrote:\n  {}", listed(&writes));
     Ok(())
-}
-
-/// No namespace of an earlier test is on its way out, and nothing was written by the operators during two seconds.
-fn settled(world: &World) -> Result<(), String> {
-    let shown = |problem: anyhow::Error| format!("{problem:#}");
-    let mut kubectl = world.cluster.kubectl();
-    let namespaces = output(kubectl.args(["get", "namespaces", "--no-headers"])).map_err(shown)?;
-    if let Some(going) = namespaces.lines().find(|line| line.contains("Terminating")) {
-        return Err(going.to_owned());
-    }
-    let mark = world.audit.mark().map_err(shown)?;
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let entries = world.audit.of_operator(mark).map_err(shown)?;
-    let writes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write() && !entry.is_background()).collect();
-    if writes.is_empty() { Ok(()) } else { Err(listed(&writes)) }
 }
 
 fn operators(world: &World) -> std::process::Command {

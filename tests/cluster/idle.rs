@@ -1,13 +1,17 @@
 //! Twenty servers at rest cost the API server nothing.
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
+use tests::command::output;
 
 use crate::{
     audit::{Entry, listed},
-    space::Space,
+    space::{PATIENCE, Space},
     world::World,
 };
 
@@ -24,8 +28,8 @@ pub(crate) fn twenty_servers_cost_no_request(world: &World) -> Result<()> {
     for space in &spaces {
         space.wait_ready()?;
     }
-    // What Ready has set in motion ends first: the last event, the last look of a kubelet.
-    thread::sleep(std::time::Duration::from_secs(10));
+    wait_for_earlier_tests(world)?;
+    world.settle()?;
     let mark = world.audit.mark()?;
     println!("        watching {SERVERS} servers for {} s", world.idle.as_secs());
     thread::sleep(world.idle);
@@ -35,4 +39,19 @@ pub(crate) fn twenty_servers_cost_no_request(world: &World) -> Result<()> {
     println!("        {} requests beyond {background} watches and leases", asked.len());
     ensure!(asked.is_empty(), "an idle operator asked:\n  {}", listed(&asked));
     Ok(())
+}
+
+/// A namespace that is going loses its children one by one, and the operator looks at each: that is no idleness.
+fn wait_for_earlier_tests(world: &World) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut kubectl = world.cluster.kubectl();
+        kubectl.args(["get", "namespaces", "--field-selector=status.phase=Terminating", "--output=name"]);
+        let going = output(&mut kubectl)?;
+        if going.trim().is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "namespaces of earlier tests do not end:\n{going}");
+        thread::sleep(Duration::from_millis(500));
+    }
 }

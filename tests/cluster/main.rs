@@ -70,11 +70,11 @@ const TESTS: &[Test] = &[
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),
     ("failures::an_operator_restart_writes_nothing", failures::an_operator_restart_writes_nothing),
     ("idle::twenty_servers_cost_no_request", idle::twenty_servers_cost_no_request),
+    ("rights::no_right_is_missing", rights::no_right_is_missing),
     (
         "chart::upgrade_uninstall_and_reinstall_keep_the_servers",
         chart::upgrade_uninstall_and_reinstall_keep_the_servers,
     ),
-    ("rights::no_right_is_missing", rights::no_right_is_missing),
     ("chart::a_list_of_namespaces_needs_no_cluster_role", chart::a_list_of_namespaces_needs_no_cluster_role),
     ("rights::no_secret_was_read", rights::no_secret_was_read),
     ("rights::every_rule_was_used", rights::every_rule_was_used),

@@ -22,7 +22,7 @@ pub(crate) fn no_secret_was_read(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Runs before the test that takes rights away from operators that still run.
+/// Runs before the tests that take rights away from operators that still run: `helm uninstall` is one.
 pub(crate) fn no_right_is_missing(world: &World) -> Result<()> {
     let entries = world.audit.of_operator(world.beginning)?;
     let refused: Vec<&Entry> = entries.iter().filter(|entry| entry.lacked_the_right()).collect();

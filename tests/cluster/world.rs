@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,7 @@ use tests::{
         self, Cluster, HOST_ADDRESS, Options, TestCa,
         target::{Selection, Target, target},
     },
-    command::run,
+    command::{output, run, wait_until},
     images::{self, Images},
     install::{NAMESPACE, RELEASE, alone, install},
     issuer::{IssuerOptions, TestIssuer},
@@ -19,7 +20,10 @@ use tests::{
 };
 use tokio::runtime::Runtime;
 
-use crate::audit::{AuditLog, Mark};
+use crate::{
+    audit::{AuditLog, Entry, Mark, listed},
+    space::PATIENCE,
+};
 
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
@@ -97,6 +101,26 @@ impl World {
     /// Sends a request and waits for the answer.
     pub(crate) fn send(&self, client: &McpClient, request: &Request) -> Result<Answer> {
         self.runtime.block_on(client.send(request))
+    }
+
+    /// Waits until what earlier tests have set in motion is over: no namespace is on its way out, and the operators
+    /// wrote nothing for two seconds.
+    pub(crate) fn settle(&self) -> Result<()> {
+        wait_until("the operators come to rest", PATIENCE, || self.settled())
+    }
+
+    fn settled(&self) -> Result<(), String> {
+        let shown = |problem: anyhow::Error| format!("{problem:#}");
+        let mut kubectl = self.cluster.kubectl();
+        let namespaces = output(kubectl.args(["get", "namespaces", "--no-headers"])).map_err(shown)?;
+        if let Some(going) = namespaces.lines().find(|line| line.contains("Terminating")) {
+            return Err(going.to_owned());
+        }
+        let mark = self.audit.mark().map_err(shown)?;
+        thread::sleep(Duration::from_secs(2));
+        let entries = self.audit.of_operator(mark).map_err(shown)?;
+        let writes: Vec<&Entry> = entries.iter().filter(|entry| entry.is_write() && !entry.is_background()).collect();
+        if writes.is_empty() { Ok(()) } else { Err(listed(&writes)) }
     }
 
     /// Ends the cluster if it was not up before.
