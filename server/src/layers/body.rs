@@ -143,7 +143,7 @@ impl Buffer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Context;
+    use std::{pin::pin, task::Context};
 
     use axum::body::Body;
     use futures::stream;
@@ -224,6 +224,14 @@ mod tests {
         assert_eq!(allowed(0), Duration::from_secs(5));
         assert_eq!(allowed(1023), Duration::from_secs(5));
         assert_eq!(allowed(10 * 1024), Duration::from_secs(15));
+    }
+
+    #[tokio::test]
+    async fn after_one_turn_only_the_timer_waits_for_a_body() {
+        let mut body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let mut soon = pin!(soon(&mut body));
+        assert!(futures::poll!(soon.as_mut()).is_pending());
+        assert!(matches!(futures::poll!(soon.as_mut()), Poll::Ready(None)));
     }
 
     #[tokio::test]
