@@ -3,8 +3,10 @@
 //! Also the one wait of the harness: a check repeated until it holds, with a deadline and the last reason.
 
 use std::{
+    ffi::OsStr,
     io::Write,
-    path::PathBuf,
+    iter::once,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -85,7 +87,10 @@ fn succeeded(shown: &str, output: &Output) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// As one would type it: without the folder of the program, and without its environment.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words: Vec<_> = once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
+    words.join(" ")
 }

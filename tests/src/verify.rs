@@ -115,7 +115,7 @@ fn run(stage: &Stage, options: &Options) -> Record {
     Record { name: stage.name, outcome, took }
 }
 
-/// The closing table. Stages that did not run count as failed when they were not left out on purpose.
+/// The closing table. A stage that did not run counts neither as passed nor as failed; it always follows a failed one, or the user's word.
 fn table(records: &[Record]) -> String {
     let mut text = String::from("\n");
     for Record { name, outcome, took } in records {

@@ -1,39 +1,12 @@
-//! Runs a program to its end; a failure says what was run and what it printed.
+//! Which program to run: its words, and where it lies. Running it is [`crate::command`]'s work.
 
 use std::{
-    ffi::OsStr,
-    iter::once,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use anyhow::{Context, bail};
-
 use super::environment::variable;
-
-/// Standard output of a program that succeeded.
-pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let shown = shown(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{shown}`"))?;
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("`{shown}` failed ({}): {}", output.status, complaint.trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// As one would type it: without the folder of the program, and without its environment.
-fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program());
-    let program = program.file_name().unwrap_or(program.as_os_str());
-    let words: Vec<_> = once(program).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
-    words.join(" ")
-}
-
-/// Like [`output`], for programs that are run for their effect.
-pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
-    output(command).map(drop)
-}
+pub(super) use crate::command::{output, run};
 
 /// Runs words that need no quoting, as one types them.
 pub(super) fn words(line: &str) -> Command {
