@@ -10,6 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use reason::Reason;
 
+use crate::text::cut;
+
 /// The concern that a condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
@@ -27,8 +29,13 @@ pub enum ConditionType {
     AuthReady,
     /// The policy of this spec is in force in every pod.
     PolicyInForce,
+    /// Every pod can call the tools of every upstream. Absent without upstreams.
+    UpstreamsReady,
     /// The Ingress is applied. It cannot say that it works: `Unknown` does not hold `Ready`.
     IngressReady,
+    /// Clients of older protocol revisions are offered what one process must remember: GET streams, subscriptions, logging
+    /// level, requests of the server. Says what is offered, not that something is wrong.
+    LegacyStreams,
     /// The endpoint serves, but less than it should.
     Degraded,
 }
@@ -44,7 +51,9 @@ impl ConditionType {
             Self::WorkloadAvailable => "WorkloadAvailable",
             Self::AuthReady => "AuthReady",
             Self::PolicyInForce => "PolicyInForce",
+            Self::UpstreamsReady => "UpstreamsReady",
             Self::IngressReady => "IngressReady",
+            Self::LegacyStreams => "LegacyStreams",
             Self::Degraded => "Degraded",
         }
     }
@@ -93,7 +102,7 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// `lastTransitionTime` moves to `now` only when the status flips.
 pub fn set_condition(conditions: &mut Vec<Condition>, observation: Observation, generation: i64, now: Timestamp) {
     let Observation { type_, status, reason, mut message } = observation;
-    truncate(&mut message);
+    message.truncate(cut(&message, MAX_MESSAGE_BYTES).len());
     let previous = conditions.iter_mut().find(|condition| condition.type_ == type_.as_str());
     let last_transition_time = match &previous {
         Some(previous) if previous.status == status.as_str() => previous.last_transition_time.clone(),
@@ -111,17 +120,6 @@ pub fn set_condition(conditions: &mut Vec<Condition>, observation: Observation, 
         Some(previous) => *previous = condition,
         None => conditions.push(condition),
     }
-}
-
-fn truncate(message: &mut String) {
-    if message.len() <= MAX_MESSAGE_BYTES {
-        return;
-    }
-    let mut end = MAX_MESSAGE_BYTES;
-    while !message.is_char_boundary(end) {
-        end -= 1;
-    }
-    message.truncate(end);
 }
 
 #[cfg(test)]
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let mut message = "é".repeat(MAX_MESSAGE_BYTES);
-        truncate(&mut message);
+        message.truncate(cut(&message, MAX_MESSAGE_BYTES).len());
         assert_eq!(message.len(), MAX_MESSAGE_BYTES);
     }
 

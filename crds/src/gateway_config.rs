@@ -12,6 +12,10 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use limits::LimitsPolicy;
+
+pub mod limits;
+
 /// The version written by this build (N).
 pub const CURRENT_VERSION: u32 = 1;
 
@@ -49,9 +53,17 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     /// Which of the gateway's own tools exist.
     pub builtins: Builtins,
+    /// MCP servers whose tools are offered besides. Sorted by `name`, which is unique.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<UpstreamConfig>,
+    /// Paths of mounted files of 32 random bytes that seal what clients carry: cursors, `requestState`, and the session
+    /// ids of older protocol revisions. The first seals, all of them open. Empty: the process makes a key of its own,
+    /// and what it sealed ends with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealing_key_files: Vec<String>,
     /// Logs and traces.
     pub observability: Observability,
-    /// Whether issuers and collectors named here may have private addresses (RFC 1918, ULA).
+    /// Whether issuers, upstreams and collectors named here may have private addresses (RFC 1918, ULA).
     /// Loopback, link-local and metadata addresses, and the API server, are refused whatever this says.
     pub allow_private_addresses: bool,
 }
@@ -117,6 +129,18 @@ pub struct Builtins {
     pub health_check: bool,
 }
 
+/// An MCP server behind the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// DNS label of at most 20 characters, so without `_`. Its tools are named `<name>__<tool>`.
+    pub name: String,
+    /// Its endpoint (Streamable HTTP), `http` or `https`.
+    pub url: String,
+    /// The longest that one call of its tools may take.
+    pub timeout_seconds: u32,
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -149,6 +173,24 @@ pub struct GatewayPolicy {
     pub version: u32,
     /// Who may do what.
     pub authorization: AuthorizationPolicy,
+    /// How many pods serve: decides what of the older protocol revisions is offered, since what one pod remembers
+    /// another does not. 0 counts as 1 for a pod that still reads it.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// What one caller may hold, and for how long.
+    #[serde(default)]
+    pub limits: LimitsPolicy,
+}
+
+impl GatewayPolicy {
+    /// `authorization` for one pod with the default limits.
+    pub fn of(authorization: AuthorizationPolicy) -> Self {
+        Self { version: CURRENT_VERSION, authorization, replicas: one(), limits: LimitsPolicy::default() }
+    }
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Who may do what. The first rule whose glob matches decides alone, then the built-ins' own rules,

@@ -12,7 +12,7 @@ pub const REPORT_VERSION: u32 = 1;
 pub const REPORT_PATH: &str = "/report";
 
 /// The largest report that is read, in bytes. Chosen: 16 issuers with 64 key ids of 256 bytes do not
-/// fit, real ones (a handful of keys of 43 bytes) need a tenth.
+/// fit, real ones (a handful of keys of 43 bytes, 16 upstreams with a sentence each) need a quarter.
 pub const MAX_REPORT_BYTES: usize = 64 * 1024;
 
 /// The longest string in a report, in bytes.
@@ -40,6 +40,9 @@ pub struct GatewayReport {
     /// One entry for each issuer of the configuration, in its order. Empty without authentication.
     #[serde(default)]
     pub issuers: Vec<IssuerReport>,
+    /// One entry for each upstream of the configuration, in its order.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamReport>,
     /// What is wrong with mounted files, one sentence each: names, never content. Empty when all is well.
     #[serde(default)]
     pub file_problems: Vec<String>,
@@ -70,6 +73,33 @@ pub struct IssuerReport {
     #[serde(default)]
     pub key_ids: Vec<String>,
     /// Why the last fetch failed, one sentence; absent after a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// One MCP server behind the gateway, as this pod sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamReport {
+    /// As configured.
+    pub name: String,
+    /// Whether its tools can be called now.
+    pub ready: bool,
+    /// Whether it answered a handshake since this pod started; never goes back.
+    pub connected_once: bool,
+    /// The revision of the protocol that was agreed on last: `2025-11-25`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<String>,
+    /// `serverInfo.name` of the last handshake. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// `serverInfo.version` of the last handshake. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+    /// How many of its tools are in the catalog.
+    #[serde(default)]
+    pub tools: u32,
+    /// Why it is not ready, one sentence; absent while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
@@ -128,6 +158,7 @@ impl GatewayReport {
             eras,
             tools,
             issuers,
+            upstreams,
             file_problems,
             draining: _,
         } = self;
@@ -143,7 +174,28 @@ impl GatewayReport {
             texts("issuers[].keyIds", &issuer.key_ids)?;
             text("issuers[].lastError", issuer.last_error.as_deref().unwrap_or_default())?;
         }
-        Ok(())
+        length("upstreams", upstreams.len())?;
+        upstreams.iter().try_for_each(UpstreamReport::check_bounds)
+    }
+}
+
+impl UpstreamReport {
+    fn check_bounds(&self) -> Result<(), ReportError> {
+        let Self {
+            name,
+            ready: _,
+            connected_once: _,
+            protocol_version,
+            server_name,
+            server_version,
+            tools: _,
+            last_error,
+        } = self;
+        text("upstreams[].name", name)?;
+        text("upstreams[].protocolVersion", protocol_version.as_deref().unwrap_or_default())?;
+        text("upstreams[].serverName", server_name.as_deref().unwrap_or_default())?;
+        text("upstreams[].serverVersion", server_version.as_deref().unwrap_or_default())?;
+        text("upstreams[].lastError", last_error.as_deref().unwrap_or_default())
     }
 }
 
@@ -203,7 +255,24 @@ mod tests {
     fn a_long_string_and_a_long_list_are_refused_by_name() {
         let long = GatewayReport { policy_revision: "x".repeat(MAX_TEXT_BYTES + 1), ..small() };
         let many = GatewayReport { eras: vec![String::new(); MAX_ITEMS + 1], ..small() };
-        for (report, field) in [(long, "policyRevision"), (many, "eras")] {
+        let huge = || Some("x".repeat(MAX_TEXT_BYTES + 1));
+        let upstream = |upstream| GatewayReport { upstreams: vec![upstream], ..small() };
+        for (report, field) in [
+            (long, "policyRevision"),
+            (many, "eras"),
+            (GatewayReport { upstreams: vec![UpstreamReport::default(); MAX_ITEMS + 1], ..small() }, "upstreams"),
+            (upstream(UpstreamReport { name: huge().unwrap(), ..UpstreamReport::default() }), "upstreams[].name"),
+            (
+                upstream(UpstreamReport { protocol_version: huge(), ..UpstreamReport::default() }),
+                "upstreams[].protocolVersion",
+            ),
+            (upstream(UpstreamReport { server_name: huge(), ..UpstreamReport::default() }), "upstreams[].serverName"),
+            (
+                upstream(UpstreamReport { server_version: huge(), ..UpstreamReport::default() }),
+                "upstreams[].serverVersion",
+            ),
+            (upstream(UpstreamReport { last_error: huge(), ..UpstreamReport::default() }), "upstreams[].lastError"),
+        ] {
             let bytes = serde_json::to_vec(&report).unwrap();
             assert_eq!(GatewayReport::parse(&bytes), Err(ReportError::OutOfBounds(field)));
         }
@@ -224,6 +293,7 @@ mod tests {
             eras: vec!["2026-07-28".to_owned()],
             tools: ToolsReport { count: 3, digest: "0123456789".to_owned() },
             issuers: Vec::new(),
+            upstreams: Vec::new(),
             file_problems: Vec::new(),
             draining: false,
         }
@@ -243,17 +313,35 @@ mod tests {
     }
 
     prop_compose! {
+        fn any_upstream()(
+            name in "[a-z]{1,20}",
+            (ready, connected_once, tools) in any::<(bool, bool, u32)>(),
+            (protocol_version, server_name, server_version, last_error) in (
+                prop::option::of("[ -~]{0,8}"),
+                prop::option::of("[ -~é]{0,8}"),
+                prop::option::of("[ -~]{0,8}"),
+                prop::option::of("[ -~]{0,8}"),
+            ),
+        ) -> UpstreamReport {
+            UpstreamReport {
+                name, ready, connected_once, protocol_version, server_name, server_version, tools, last_error,
+            }
+        }
+    }
+
+    prop_compose! {
         fn any_report()(
             config_revision in "[0-9a-f]{10}",
             policy_revision in "[0-9a-f]{10}",
             eras in prop::collection::vec("[0-9-]{10}", 0..4),
             count in any::<u32>(),
             issuers in prop::collection::vec(any_issuer(), 0..3),
+            upstreams in prop::collection::vec(any_upstream(), 0..3),
             file_problems in prop::collection::vec("[ -~é]{0,20}", 0..3),
             draining in any::<bool>(),
         ) -> GatewayReport {
             GatewayReport {
-                config_revision, policy_revision, eras, issuers, file_problems, draining,
+                config_revision, policy_revision, eras, issuers, upstreams, file_problems, draining,
                 tools: ToolsReport { count, digest: "d".to_owned() },
                 ..small()
             }

@@ -11,6 +11,7 @@
 //! - [`gateway_config`]: the two versioned files that the operator writes and the server reads
 //! - [`gateway_report`]: what each pod tells the operator about itself
 //! - [`revision`]: the short name of a file's content, by which both sides know the same bytes
+//! - [`text`]: cutting text that came from elsewhere
 //! - [`generated`]: the files that `cargo generate` writes
 //!
 //! The custom resource and what is generated from it need the feature `kube`; the server builds without it, so that nothing of
@@ -25,6 +26,7 @@ pub mod generated;
 #[cfg(feature = "kube")]
 pub mod mcp_server;
 pub mod revision;
+pub mod text;
 
 #[cfg(feature = "kube")]
 pub use mcp_server::McpServer;

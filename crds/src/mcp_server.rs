@@ -17,19 +17,26 @@ use serde::{Deserialize, Serialize};
 mod auth;
 mod authorization;
 mod expose;
+mod limits;
 mod schema;
 mod status;
+mod upstreams;
 mod workload;
 
 pub use auth::{Auth, AuthMode, ConfigMapKeyRef, Issuer};
 pub use authorization::{Authorization, AuthorizationDefault, AuthorizationRule};
 pub use expose::{Expose, Http, Ingress, IpBlock, Peer, Selector};
+pub use limits::{Limits, Sessions};
 pub use schema::crd;
-pub use status::{McpServerStatus, ToolsStatus};
+pub use status::{McpServerStatus, ToolsStatus, UpstreamStatus};
+pub use upstreams::{MAX_UPSTREAM_NAME_BYTES, MAX_UPSTREAM_TIMEOUT_SECONDS, Upstream};
 pub use workload::{Builtin, Builtins, LogLevel, Observability, Otlp, Pod, ResourceRequirements};
 
 /// The longest `metadata.name`, in bytes: children add suffixes, and labels end at 63.
 pub const MAX_NAME_BYTES: usize = 40;
+
+/// The most `spec.replicas`.
+pub const MAX_REPLICAS: u32 = 100;
 
 /// An MCP endpoint: what clients reach under one URL, who may call it, and which tools it offers.
 ///
@@ -77,7 +84,8 @@ pub const MAX_NAME_BYTES: usize = 40;
     .message("publicUrl must name a DNS host with expose.ingress: an Ingress has no address as host; use a name such as mcp.example.com"))]
 pub struct McpServerSpec {
     /// How many gateway pods serve the endpoint. `kubectl scale` and a HorizontalPodAutoscaler that targets this
-    /// McpServer write it. A change restarts nothing. Example: 3. Default: 2.
+    /// McpServer write it. A change restarts nothing. More than one offer less to clients of protocol revisions before 2026-07-28: the
+    /// condition LegacyStreams says what. Example: 3. Default: 2.
     #[serde(default = "two")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: i32,
@@ -115,6 +123,21 @@ pub struct McpServerSpec {
     /// The gateway's own tools. Default: all enabled.
     #[serde(default)]
     pub builtins: Builtins,
+
+    /// MCP servers whose tools are offered besides, as NAME__TOOL. They follow authorization like every tool: with default: Deny they
+    /// are hidden until a rule names them. The caller's token is never forwarded. A change rolls the pods once.
+    /// Example: [{ name: search, url: "https://search.example.com/mcp" }]. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub upstreams: Vec<Upstream>,
+
+    /// Sessions of clients that speak an older protocol revision.
+    #[serde(default)]
+    pub sessions: Sessions,
+
+    /// What one caller may use at once.
+    #[serde(default)]
+    pub limits: Limits,
 
     /// What concerns the gateway's pods: image and resources.
     #[serde(default)]

@@ -8,12 +8,14 @@
 mod child;
 mod fields;
 mod prune;
+mod sealing_key;
 
 use std::collections::BTreeSet;
 
 use crate::{
     desired::Desired,
-    observed::{ChildKind, Observed},
+    entropy::Entropy,
+    observed::{ChildKind, Observed, Volumes},
     requests::Requests,
     written::Written,
 };
@@ -31,6 +33,8 @@ pub struct Writer<'a> {
     pub requests: &'a Requests,
     /// Remembers what was sent.
     pub written: &'a Written,
+    /// Draws the sealing key.
+    pub entropy: &'a Entropy,
     /// uid of the `McpServer`.
     pub owner_uid: &'a str,
     /// Its name.
@@ -47,8 +51,16 @@ pub async fn apply(
     revisions_in_use: &BTreeSet<String>,
 ) -> Result<(), ApplyError> {
     // Without `..`: a new field does not compile until somebody applies it.
-    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
-        desired;
+    let Desired {
+        service_account,
+        config_map,
+        policy_config_map,
+        network_policy,
+        service,
+        sealing_secret,
+        deployment,
+        ingress,
+    } = desired;
     // What a pod needs goes first, and what closes it before what opens it: the Deployment comes after all
     // that its pods use, so that none starts into an error or without its policy.
     child::apply(writer, observed, service_account).await?;
@@ -59,6 +71,9 @@ pub async fn apply(
     if let Some(ingress) = ingress {
         child::apply(writer, observed, ingress).await?;
     }
+    if child::must_be_sent(observed, deployment) || pods_miss_a_volume(observed) {
+        sealing_key::create_once(writer, sealing_secret).await?;
+    }
     child::apply(writer, observed, deployment).await?;
 
     let mut wanted = BTreeSet::new();
@@ -68,4 +83,9 @@ pub async fn apply(
         ingress.as_ref().and_then(|ingress| ingress.metadata.name.as_deref()).map(|name| (ChildKind::Ingress, name)),
     );
     prune::prune(writer, observed, &wanted, revisions_in_use).await
+}
+
+/// The Deployment is as it should be and its pods still wait: what they mount was deleted.
+fn pods_miss_a_volume(observed: &Observed) -> bool {
+    observed.pods.iter().any(|pod| pod.volumes == Volumes::Late && !pod.deleting)
 }

@@ -37,13 +37,17 @@ pub struct Args {
     #[arg(long, env = "MCP_OPERATOR_SCRAPER_NAMESPACE_LABELS", value_delimiter = ',', value_parser = label)]
     pub scraper_namespace_labels: Vec<(String, String)>,
 
-    /// Refuse issuers and collectors at private addresses (RFC 1918, ULA) in every gateway.
+    /// Refuse issuers, upstreams and collectors at private addresses (RFC 1918, ULA) in every gateway.
     #[arg(long, env = "MCP_OPERATOR_DENY_PRIVATE_ADDRESSES")]
     pub deny_private_addresses: bool,
 
     /// DNS domain of the cluster.
     #[arg(long, env = "MCP_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+
+    /// Address of the API server as pods are told it: no upstream.
+    #[arg(long, value_name = "ADDRESS", env = "KUBERNETES_SERVICE_HOST", hide = true)]
+    pub kubernetes_service_host: Option<String>,
 
     /// Address of `/livez`, `/readyz` and `/metrics`.
     #[arg(long, env = "MCP_OPERATOR_ADMIN_LISTEN", default_value = "0.0.0.0:8080")]

@@ -26,6 +26,16 @@ impl Clock {
         Self(Arc::new(|| panic!("the clock is broken on purpose")))
     }
 
+    /// A clock that panics the first time and stands still from then on.
+    #[cfg(test)]
+    pub(crate) fn broken_once(at: Timestamp) -> Self {
+        let broken = std::sync::atomic::AtomicBool::new(true);
+        Self(Arc::new(move || {
+            assert!(!broken.swap(false, std::sync::atomic::Ordering::Relaxed), "the clock is broken on purpose");
+            at
+        }))
+    }
+
     /// A clock that stands still.
     pub fn fixed(at: Timestamp) -> Self {
         Self(Arc::new(move || at))

@@ -25,6 +25,7 @@ use crate::{
     admin::{Readiness, Stage},
     caches::{self, CachedKind, Caches, Index, Scope},
     clock::Clock,
+    entropy::Entropy,
     events::Events,
     metrics::Metrics,
     neighbours::Neighbours,
@@ -32,6 +33,7 @@ use crate::{
     reconcile::{Context, error_policy, guarded},
     references::{References, referenced},
     requests::Requests,
+    standing_back::StandingBack,
     validate::OperatorSettings,
     verify::{Prober, Verifier},
     write_status::Unwritten,
@@ -67,6 +69,8 @@ pub struct Setup {
     pub prober: Prober,
     /// What time it is.
     pub clock: Clock,
+    /// Draws keys.
+    pub entropy: Entropy,
     /// Counts.
     pub metrics: Metrics,
     /// Told when the caches are full.
@@ -132,7 +136,9 @@ fn context(setup: &Setup, feeder: &Feeder, caches: Caches) -> Context {
         events: Events::new(setup.requests.clone(), setup.identity.clone()),
         unwritten: Unwritten::default(),
         backoff: crate::backoff::Backoff::default(),
+        standing_back: StandingBack::default(),
         clock: setup.clock.clone(),
+        entropy: setup.entropy.clone(),
         metrics: setup.metrics.clone(),
     }
 }

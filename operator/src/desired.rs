@@ -10,6 +10,7 @@ mod deployment;
 mod ingress;
 mod network_policy;
 mod policy;
+mod sealing_key;
 mod service;
 mod service_account;
 
@@ -18,7 +19,7 @@ mod tests;
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Service, ServiceAccount},
+    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
     networking::v1::{Ingress, NetworkPolicy},
 };
 
@@ -26,6 +27,8 @@ use crate::validate::ValidServer;
 
 pub use deployment::CONTAINER_NAME;
 pub use metadata::{annotation, config_map_name, desired_hash, label, policy_config_map_name, selector, selector_text};
+pub(crate) use network_policy::{NEVER_V4, NEVER_V6};
+pub use sealing_key::{SEALING_KEY, sealing_key_file, sealing_secret_name};
 
 /// Port of the container that clients reach through the Service.
 pub const PUBLIC_PORT: u16 = 8080;
@@ -33,7 +36,7 @@ pub const PUBLIC_PORT: u16 = 8080;
 /// Port of the container that answers the kubelet, the scraper and the operator.
 pub const ADMIN_PORT: u16 = 9090;
 
-/// All objects of one `McpServer`. Each carries its hash in [`annotation::DESIRED_HASH`].
+/// All objects of one `McpServer`. Each but the Secret carries its hash in [`annotation::DESIRED_HASH`].
 ///
 /// In the order in which they are applied: what a pod needs comes before the Deployment, so that no
 /// pod starts without its policy; the route comes last.
@@ -49,6 +52,8 @@ pub struct Desired {
     pub network_policy: NetworkPolicy,
     /// `<name>`.
     pub service: Service,
+    /// `<name>-sealing-1-<uid>` without its key, which is drawn when it is sent.
+    pub sealing_secret: Secret,
     /// `<name>`.
     pub deployment: Deployment,
     /// `<name>`; `None` when not asked for.
@@ -63,6 +68,7 @@ pub fn desired(valid: &ValidServer) -> Desired {
         policy_config_map: policy::policy_config_map(valid),
         network_policy: network_policy::network_policy(valid),
         service: service::service(valid),
+        sealing_secret: sealing_key::sealing_secret(valid),
         deployment: deployment::deployment(valid),
         ingress: ingress::ingress(valid),
     }

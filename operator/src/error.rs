@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crds::conditions::Reason;
 
-use crate::{apply::ApplyError, requests::CallError};
+use crate::{apply::ApplyError, requests::CallError, status::Failed};
 
 /// Why a run ended early. What a user can change stands in status as well.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Error {
     /// Status could not be written.
     #[error("cannot write status")]
     WriteStatus(#[source] CallError),
+    /// The namespace is going: nothing is written.
+    #[error("the namespace is going")]
+    NamespaceTerminating,
     /// The Lease is lost: nothing is written.
     #[error("this process does not lead any more")]
     NotLeader,
@@ -41,6 +44,7 @@ impl Error {
             }
             Self::WriteStatus(error) if error.is_permanent() => Reason::ApiRejected.as_str(),
             Self::ReadReference(_) | Self::WriteStatus(_) => Reason::ApiUnavailable.as_str(),
+            Self::NamespaceTerminating => "NamespaceTerminating",
             Self::NotLeader => "NotLeader",
             Self::Deadline => Reason::DeadlineExceeded.as_str(),
             Self::Panicked => Reason::InternalError.as_str(),
@@ -52,7 +56,7 @@ impl Error {
         match self {
             Self::Apply(error) => error.is_permanent(),
             Self::ReadReference(error) | Self::WriteStatus(error) => error.is_permanent(),
-            Self::NotLeader | Self::Deadline | Self::Panicked => false,
+            Self::NamespaceTerminating | Self::NotLeader | Self::Deadline | Self::Panicked => false,
         }
     }
 
@@ -61,7 +65,30 @@ impl Error {
         match self {
             Self::Apply(error) => error.call()?.retry_after(),
             Self::ReadReference(error) | Self::WriteStatus(error) => error.retry_after(),
-            Self::NotLeader | Self::Deadline | Self::Panicked => None,
+            Self::NamespaceTerminating | Self::NotLeader | Self::Deadline | Self::Panicked => None,
         }
+    }
+
+    /// What status says of a run that wrote none itself; `None` for all others.
+    pub fn interrupted(&self) -> Option<Failed> {
+        let (reason, message) = match self {
+            Self::Deadline => (
+                Reason::DeadlineExceeded,
+                format!(
+                    "the run took longer than {} s; check that the Kubernetes API answers in time, the operator tries again",
+                    crate::reconcile::DEADLINE.as_secs()
+                ),
+            ),
+            Self::Panicked => (
+                Reason::InternalError,
+                "a defect of the operator ended the run; tell us, with the operator's log; it tries again".to_owned(),
+            ),
+            Self::ReadReference(_)
+            | Self::Apply(_)
+            | Self::WriteStatus(_)
+            | Self::NamespaceTerminating
+            | Self::NotLeader => return None,
+        };
+        Some(Failed { stage: "reconcile".to_owned(), reason, message, retry: true })
     }
 }

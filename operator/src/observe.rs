@@ -8,6 +8,7 @@ mod pods;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::McpServer;
+use jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
@@ -44,11 +45,13 @@ pub struct Sources<'a> {
     pub neighbours: &'a Neighbours,
 }
 
-/// Everything that decisions about `mcp_server` may know. `config_maps` are those that it refers to.
+/// Everything that decisions about `mcp_server` may know. `config_maps` are those that it refers to; `now` tells which pods
+/// have waited too long.
 pub fn observe(
     sources: &Sources<'_>,
     mcp_server: &McpServer,
     config_maps: BTreeMap<String, ReferencedConfigMap>,
+    now: Timestamp,
 ) -> Observed {
     let namespace = mcp_server.namespace().unwrap_or_default();
     let name = mcp_server.name_any();
@@ -61,7 +64,7 @@ pub fn observe(
     Observed {
         config_maps,
         deployment: deployment.map(|child| observed_deployment(sources.caches, &namespace, child)),
-        pods: pods::pods(sources, &ObjectRef::from_obj(mcp_server), &namespace, &name),
+        pods: pods::pods(sources, &ObjectRef::from_obj(mcp_server), &namespace, &name, now),
         route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref)),
         children,
     }

@@ -4,7 +4,7 @@
 //! judgements: what a missing key or a wrong challenge means is decided where it matters. It must
 //! never hold the content of a Secret: the operator cannot read one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crds::gateway_report::GatewayReport;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -173,11 +173,28 @@ pub struct ObservedPod {
     pub restarted: bool,
     /// Condition `PodScheduled` is false, and why: `Unschedulable`.
     pub unscheduled_reason: Option<String>,
+    /// Whether its volumes are there, and if not, how long it has waited.
+    pub volumes: Volumes,
     /// It has a deletion timestamp.
     pub deleting: bool,
     /// What the last poll found; `None` before the first has ended.
     pub verification: Option<PodVerification>,
 }
+
+/// Whether the volumes of a pod are mounted, as far as the kubelet lets see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Volumes {
+    /// They are, or nobody says that they are not.
+    #[default]
+    Mounted,
+    /// Not yet: every pod starts like this.
+    OnTheWay,
+    /// Not for longer than [`VOLUMES_PATIENCE`].
+    Late,
+}
+
+/// How long a pod may wait for its volumes before something is wrong. Chosen: mounting takes seconds also on a busy node.
+pub const VOLUMES_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the operator saw when it asked a pod, hop by hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,6 +206,14 @@ pub struct PodVerification {
     /// `GET` of the protected resource metadata, on the public port. Not asked for under `auth.mode: None`:
     /// then it is `Ok(None)`.
     pub metadata: Result<Option<MetadataAnswer>, HopError>,
+}
+
+impl PodVerification {
+    /// Of a pod that answers on no port.
+    pub fn unreachable() -> Self {
+        let nothing = HopError::Unreachable;
+        Self { report: Err(nothing), unauthenticated: Err(nothing), metadata: Err(nothing) }
+    }
 }
 
 /// The answer to a request without a token.

@@ -1,7 +1,7 @@
 //! One run for one `McpServer`: observe, validate, desired, apply, status.
 //!
 //! Starts from the top each time and never asks why it was called. A run that panics or hangs is one
-//! object's problem: it is caught here, counted, and tried again.
+//! object's problem: it is caught here, counted, said in status, and tried again.
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use kube::{
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use tokio::time::{Instant, timeout};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     apply::{Writer, apply},
@@ -20,23 +20,28 @@ use crate::{
     caches::Caches,
     clock::{Clock, chance},
     desired::desired,
+    entropy::Entropy,
     error::Error,
     events::Events,
     metrics::Metrics,
     neighbours::Neighbours,
     observe::{Sources, observe, revisions_in_use},
-    observed::{Observed, ReferencedConfigMap},
+    observed::{Observed, ReferencedConfigMap, VOLUMES_PATIENCE, Volumes},
     references::References,
     requests::{CallError, Requests},
-    status::{Applied, Failed, Outcome, status},
+    standing_back::StandingBack,
+    status::{Applied, Failed, Outcome, interrupted, status},
     validate::{Invalid, OperatorSettings, ValidServer, validate},
     verify::{Plan, Verifier},
     write_status::{StatusWrite, Unwritten, write_status},
     written::Written,
 };
 
-/// One run. Longer than twelve calls at their deadline, so that it is a defect when it is reached.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+/// One run. Longer than ten calls at their deadline, so that something is wrong when it is reached.
+pub const DEADLINE: Duration = Duration::from_secs(110);
+
+/// Saying in status that a run was interrupted. With [`DEADLINE`] it makes the 120 s of operator.md, P23.
+const LAST_WORD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// After this a predecessor's children are looked for again, although their deletion is watched: the
 /// garbage collector may have been held up by something that sends no event.
@@ -64,8 +69,12 @@ pub struct Context {
     pub unwritten: Unwritten,
     /// How often each object has failed in a row.
     pub backoff: Backoff<ObjectRef<McpServer>>,
-    /// For `lastTransitionTime`.
+    /// Objects that are left alone, because their namespace is going.
+    pub standing_back: StandingBack,
+    /// For `lastTransitionTime`, and for how long a pod has waited.
     pub clock: Clock,
+    /// Draws sealing keys.
+    pub entropy: Entropy,
     /// Counts runs.
     pub metrics: Metrics,
 }
@@ -73,13 +82,17 @@ pub struct Context {
 /// Brings the cluster to what `mcp_server` asks for, and says how far it has come.
 pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let mcp_server = with_standing_status(&ctx, &mcp_server);
-    if mcp_server.metadata.deletion_timestamp.is_some() {
-        // Owner references clean up; a write now could bring back what is being collected.
+    let uid = mcp_server.metadata.uid.as_deref().unwrap_or_default();
+    if mcp_server.metadata.deletion_timestamp.is_some() || ctx.standing_back.is_from(uid) {
+        // Owner references, or the namespace, clean up; a write now could bring back what is being collected.
         return Ok(Action::await_change());
     }
     let references = ctx.references.fetch(&ctx.requests, &ctx.caches, &mcp_server).await;
     let (config_maps, unread) = found_or_not(references)?;
-    let observed = observe(&ctx.sources(), &mcp_server, config_maps);
+    let observed = observe(&ctx.sources(), &mcp_server, config_maps, ctx.clock.now());
+    if namespace_is_going(&observed) {
+        return Ok(Action::await_change());
+    }
     let (outcome, failure) = match (unread, validate(&mcp_server, &observed, &ctx.settings)) {
         (Some(error), _) => (unread_reference(&error), Some(Error::ReadReference(error))),
         (None, Ok(valid)) => converge(&ctx, &mcp_server, &observed, valid).await?,
@@ -96,7 +109,18 @@ pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<
     if written == StatusWrite::Written {
         ctx.events.publish(&mcp_server, &next).await;
     }
-    failure.map_or_else(|| Ok(requeue(&outcome, written)), Err)
+    failure.map_or_else(|| Ok(requeue(&outcome, written, &observed)), Err)
+}
+
+/// Kubernetes itself cannot make pods any more: it tells the Deployment so in words alone, before a create of ours is refused.
+fn namespace_is_going(observed: &Observed) -> bool {
+    let conditions =
+        observed.deployment.as_ref().map(|deployment| deployment.conditions.as_slice()).unwrap_or_default();
+    conditions.iter().any(|condition| {
+        condition.type_ == "ReplicaFailure"
+            && condition.holds
+            && condition.message.ends_with("because it is being terminated")
+    })
 }
 
 impl Context {
@@ -145,16 +169,22 @@ async fn converge(
     let writer = Writer {
         requests: &ctx.requests,
         written: &ctx.written,
+        entropy: &ctx.entropy,
         owner_uid: &valid.owner.uid,
         name: &valid.name,
         namespace: &valid.namespace,
     };
+    let owner_uid = valid.owner.uid.clone();
     let in_use = revisions_in_use(&ctx.caches, &valid.namespace, &valid.name);
     let applied = apply(&writer, observed, &desired(&valid), &in_use).await;
     ctx.verifier.watch(ObjectRef::from_obj(mcp_server), Plan::of(&valid, observed));
     match applied {
         Ok(()) => Ok((Outcome::Applied(Box::new(Applied { valid })), None)),
         Err(error) if matches!(error.call(), Some(CallError::NotLeader)) => Err(Error::NotLeader),
+        Err(error) if error.call().is_some_and(CallError::is_namespace_terminating) => {
+            ctx.standing_back.from(&owner_uid);
+            Err(Error::NamespaceTerminating)
+        }
         Err(error) => Ok((Outcome::Failed(error.failed()), Some(Error::Apply(error)))),
     }
 }
@@ -164,22 +194,24 @@ fn not_leader_or(error: CallError, otherwise: fn(CallError) -> Error) -> Error {
 }
 
 /// Everything that matters is watched or asked in the background; only what is held back needs a date.
-fn requeue(outcome: &Outcome, written: StatusWrite) -> Action {
+fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed) -> Action {
     match (written, outcome) {
         (StatusWrite::HeldBack(wait), _) => Action::requeue(wait),
         (_, Outcome::Rejected(invalid)) if invalid.iter().any(Invalid::passes) => {
             Action::requeue(jittered(PREDECESSOR_INTERVAL, chance()))
         }
+        // That a pod goes on waiting for a volume sends no event.
+        _ if observed.pods.iter().any(|pod| pod.volumes != Volumes::Mounted) => Action::requeue(VOLUMES_PATIENCE),
         _ => Action::await_change(),
     }
 }
 
-/// [`reconcile`] with a deadline, counted, and with a panic caught.
+/// [`reconcile`] with a deadline, counted, and with a panic caught. Neither ends without a word in status.
 pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Action, Error> {
     let start = Instant::now();
     let key = ObjectRef::from_obj(mcp_server.as_ref());
     // Nothing that a panic leaves half done is read again: state is rebuilt from caches.
-    let run = AssertUnwindSafe(reconcile(mcp_server, Arc::clone(&ctx))).catch_unwind();
+    let run = AssertUnwindSafe(reconcile(Arc::clone(&mcp_server), Arc::clone(&ctx))).catch_unwind();
     let result = match timeout(DEADLINE, run).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {
@@ -192,7 +224,24 @@ pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Ac
     if result.is_ok() {
         ctx.backoff.forget(&key);
     }
+    if let Some(failed) = result.as_ref().err().and_then(Error::interrupted) {
+        // Whatever panicked or hung may do so again: this must not outlive the run either.
+        let last_word = AssertUnwindSafe(say_interrupted(&ctx, &mcp_server, &failed)).catch_unwind();
+        timeout(LAST_WORD_DEADLINE, last_word).await.ok();
+    }
     result
+}
+
+/// A run that wrote no status: what stands stays, but for its summary.
+async fn say_interrupted(ctx: &Context, mcp_server: &McpServer, failed: &Failed) {
+    let mcp_server = with_standing_status(ctx, mcp_server);
+    let next = interrupted(&mcp_server, failed, ctx.clock.now());
+    let written = write_status(&ctx.requests, &ctx.written, &ctx.unwritten, &mcp_server, &next).await;
+    match written {
+        Ok(StatusWrite::Written) => ctx.events.publish(&mcp_server, &next).await,
+        Ok(StatusWrite::Same | StatusWrite::HeldBack(_)) => {}
+        Err(error) => debug!(error = &error as &dyn std::error::Error, "an interrupted run could not be told"),
+    }
 }
 
 /// What happens to an object whose run failed. The only place where the error is logged.
@@ -205,6 +254,10 @@ pub fn error_policy(mcp_server: Arc<McpServer>, error: &Error, ctx: Arc<Context>
     let reason = error.reason();
     let source = error as &dyn std::error::Error;
     match error {
+        Error::NamespaceTerminating => {
+            info!(mcp_server = name, "left {name} alone, its namespace is going");
+            return Action::await_change();
+        }
         Error::NotLeader => info!(mcp_server = name, "left {name} to the next leader"),
         Error::Panicked | Error::Deadline => {
             error!(mcp_server = name, reason, error = source, "run of {name} failed, next try in {delay:.1?}");

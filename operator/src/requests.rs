@@ -74,6 +74,13 @@ impl CallError {
         matches!(self.code(), 400..500) && !matches!(self.code(), 401 | 404 | 408 | 409 | 429)
     }
 
+    /// Whether the API server takes nothing new, because the namespace is going.
+    pub fn is_namespace_terminating(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+        status.code == 403 && causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// How long the API server asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         let Self::Refused(status) = self else { return None };

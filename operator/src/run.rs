@@ -17,6 +17,7 @@ use crate::{
     caches::Scope,
     clock::{Clock, draw},
     controller::{self, Setup},
+    entropy::Entropy,
     leader::Candidate,
     metrics::Metrics,
     requests::{ClientError, Clients, Requests, clients},
@@ -74,6 +75,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), RunError
         identity,
         prober: Prober::new().map_err(RunError::Prober)?,
         clock,
+        entropy: Entropy::system(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     };
@@ -129,6 +131,7 @@ fn settings(args: &Args) -> OperatorSettings {
         scraper_namespace_labels: args.scraper_labels(),
         allow_private_addresses: !args.deny_private_addresses,
         cluster_domain: args.cluster_domain.clone(),
+        api_server_host: args.kubernetes_service_host.clone(),
     }
 }
 

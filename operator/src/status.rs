@@ -2,14 +2,18 @@
 //!
 //! Pure: same world, same bytes; `now` is used for `lastTransitionTime` of what flipped, and for
 //! nothing else. Never a guess: what nobody has seen is `Unknown` or `False`. Status is no input, but
-//! for the transition times of the one that stands.
+//! for the transition times of the one that stands, and for what pods said of a spec that is held before
+//! this process began to ask.
 
 mod challenge;
 mod change;
 mod concern;
 mod gateways;
 mod held;
+mod interrupted;
+mod legacy;
 mod progress;
+mod upstreams;
 mod workload;
 
 #[cfg(test)]
@@ -18,7 +22,7 @@ mod tests;
 use crds::{
     McpServer,
     conditions::{ConditionStatus, ConditionType, Observation, Reason, set_condition},
-    mcp_server::{McpServerStatus, ToolsStatus},
+    mcp_server::{McpServerStatus, ToolsStatus, UpstreamStatus},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -31,6 +35,7 @@ use crate::{
 };
 
 pub use change::{Change, PROGRESS_INTERVAL, change};
+pub use interrupted::interrupted;
 pub use workload::children_match;
 
 use concern::Concern;
@@ -84,6 +89,7 @@ struct Findings {
     policy_revision: Option<String>,
     eras: Option<String>,
     tools: Option<ToolsStatus>,
+    upstreams: Vec<UpstreamStatus>,
 }
 
 /// What is to be written.
@@ -104,6 +110,7 @@ pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, no
         url: findings.url,
         eras: findings.eras,
         tools: findings.tools,
+        upstreams: findings.upstreams,
         config_revision: findings.config_revision,
         policy_revision: findings.policy_revision,
         last_handled_reconcile_at: handled(mcp_server),
@@ -154,12 +161,16 @@ fn conditions(
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
-    // Kubernetes keeps seconds: what is written must be what is read back.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = whole_seconds(now);
     let mut conditions = Vec::new();
     for observation in observations {
         conditions.extend(standing.iter().find(|condition| condition.type_ == observation.type_.as_str()).cloned());
         set_condition(&mut conditions, observation, generation, now);
     }
     conditions
+}
+
+/// Kubernetes keeps seconds: what is written must be what is read back.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

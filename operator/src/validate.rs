@@ -11,6 +11,7 @@ mod image;
 mod ownership;
 mod resources;
 mod traffic;
+mod upstreams;
 mod valid_server;
 
 #[cfg(test)]
@@ -35,10 +36,12 @@ pub struct OperatorSettings {
     pub operator_pod_labels: BTreeMap<String, String>,
     /// Labels of the namespaces whose pods may scrape metrics. Empty: nobody may.
     pub scraper_namespace_labels: BTreeMap<String, String>,
-    /// Whether issuers and collectors may have private addresses.
+    /// Whether issuers, upstreams and collectors may have private addresses.
     pub allow_private_addresses: bool,
     /// The cluster's DNS domain: `cluster.local`.
     pub cluster_domain: String,
+    /// Address of the API server as pods are told it; `None` outside of a cluster.
+    pub api_server_host: Option<String>,
 }
 
 /// One reason why a spec is not run.
@@ -86,13 +89,15 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
     let issuer_cas = keep(&mut invalid, auth::issuer_cas(&spec.auth, &identity.namespace, observed));
     keep(&mut invalid, auth::mode(&spec.auth));
     keep(&mut invalid, auth::issuers(&spec.auth));
+    let upstreams = keep(&mut invalid, upstreams::upstreams(spec, &identity, endpoint.as_ref(), settings));
     let traffic = keep(&mut invalid, traffic::traffic(spec, settings));
-    let (Some(endpoint), Some(issuer_cas), Some(traffic), true) = (endpoint, issuer_cas, traffic, invalid.is_empty())
+    let (Some(endpoint), Some(issuer_cas), Some(upstreams), Some(traffic), true) =
+        (endpoint, issuer_cas, upstreams, traffic, invalid.is_empty())
     else {
         return Err(invalid);
     };
-    let config = files::config(spec, &identity, &endpoint, &issuer_cas, settings);
-    let policy = files::policy(&spec.authorization);
+    let config = files::config(spec, &identity, &endpoint, &issuer_cas, upstreams, settings);
+    let policy = files::policy(spec);
     let image = image::image(&config, &spec.pod, observed.deployment.as_ref(), settings);
     let valid = ValidServer {
         replicas: spec.replicas.max(0),

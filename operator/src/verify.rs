@@ -9,18 +9,20 @@ mod probe;
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use crds::{McpServer, gateway_config::AuthMode, gateway_report::KeySetState};
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use kube::runtime::reflector::ObjectRef;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::error;
 
 use crate::{
     desired::{ADMIN_PORT, PUBLIC_PORT},
@@ -78,6 +80,7 @@ impl Plan {
         report.config_revision == self.config_revision
             && report.policy_revision == self.policy_revision
             && report.issuers.iter().all(|issuer| issuer.state == KeySetState::Ready)
+            && report.upstreams.iter().all(|upstream| upstream.ready)
     }
 }
 
@@ -184,12 +187,20 @@ impl Verifier {
     }
 
     async fn ask(&self, plan: &Plan) -> Found {
-        let asked = plan.pods.iter().map(|(uid, address)| async {
-            // Never closed, so a permit always comes.
-            let _slot = self.slots.acquire().await.ok();
-            (uid.clone(), self.prober.probe(*address, &plan.questions).await)
-        });
+        let asked = plan.pods.iter().map(|(uid, address)| self.ask_one(uid, *address, &plan.questions));
         join_all(asked).await.into_iter().collect()
+    }
+
+    async fn ask_one(&self, uid: &str, address: PodAddress, questions: &Questions) -> (String, PodVerification) {
+        // Never closed, so a permit always comes.
+        let _slot = self.slots.acquire().await.ok();
+        // A defect of ours must not freeze what is known: the pod counts as one that does not answer.
+        let probe = AssertUnwindSafe(self.prober.probe(address, questions)).catch_unwind();
+        let found = probe.await.unwrap_or_else(|_| {
+            error!(pod.uid = uid, "asking a pod panicked, it counts as unreachable");
+            PodVerification::unreachable()
+        });
+        (uid.to_owned(), found)
     }
 
     /// Keeps what was found, unless the plan has changed meanwhile. True when it is news.

@@ -9,25 +9,38 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crds::gateway_config::AuthMode;
+use secrecy::ExposeSecret;
 
 use crate::{
     auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings},
     clock::{Clock, SystemClock},
     config::{CaFile, Config},
-    gateway::{Catalog, Policy},
+    features::{Catalog, CatalogError, Change, Changes, DEFAULT_DEADLINE, Features, Provider},
+    gateway::Policy,
     health::Probe,
-    layers::{body::BodyBudget, in_flight::Places},
+    layers::body::BodyBudget,
     mcp::{Endpoint, EndpointSettings},
     metrics::Metrics,
     net::AddressPolicy,
+    places::Places,
     policy_file::{LoadedPolicy, PolicyFileError, PolicySource},
+    seal::{KeyRing, KeyRingError},
     telemetry::{Telemetry, TelemetryError},
-    tools::{Toolbox, ToolboxError, builtin_tools},
+    tools::BuiltinTools,
+    upstream::{Upstream, UpstreamSettings, UpstreamSetupError},
 };
+
+/// Requests that are worked on at a time. Chosen: several times what two cores can keep busy, for
+/// tools that mostly wait.
+const MAX_IN_FLIGHT: usize = 512;
+
+/// Makes providers beside those of the configuration; they tell [`Changes`] what changes.
+pub type MakeProviders = Box<dyn FnOnce(&Changes) -> Vec<Arc<dyn Provider>> + Send>;
 
 /// A handle on everything that a request may use.
 #[derive(Clone)]
@@ -44,6 +57,8 @@ struct AppInner {
     policy_problem: ArcSwapOption<String>,
     /// Answers MCP requests; owns the catalog.
     endpoint: Endpoint,
+    /// In the configuration's order; read by [`crate::serve`], which runs them, and by the report.
+    upstreams: Vec<Arc<Upstream>>,
     /// `None` only under `auth.mode: None`. Written by [`crate::issuers`], read by every request.
     authenticator: Option<Arc<ArcSwap<Authenticator>>>,
     /// What another authenticator would be built with; read by [`crate::issuers`].
@@ -73,12 +88,20 @@ pub struct Deps {
     pub api_server: Option<IpAddr>,
     /// Who issues tokens instead of the configuration's issuers: the in-process issuer of `--dev`.
     pub issuers: Option<Vec<IssuerSettings>>,
+    /// What is offered besides the configuration's: nothing, but in tests.
+    pub providers: MakeProviders,
 }
 
 impl Deps {
     /// The machine's clock, and the issuers of the configuration.
     pub fn new(listens_on_loopback: bool) -> Self {
-        Self { clock: Arc::new(SystemClock), listens_on_loopback, api_server: None, issuers: None }
+        Self {
+            clock: Arc::new(SystemClock),
+            listens_on_loopback,
+            api_server: None,
+            issuers: None,
+            providers: Box::new(|_| Vec::new()),
+        }
     }
 }
 
@@ -98,7 +121,19 @@ pub enum BuildError {
     Auth(#[source] AuthSetupError),
     /// The tools cannot be offered.
     #[error("the tools cannot be set up")]
-    Tools(#[source] ToolboxError),
+    Tools(#[source] CatalogError),
+    /// An upstream cannot be set up.
+    #[error("field `upstreams[{index}]`: the upstream cannot be set up")]
+    Upstream {
+        /// Its position, from 0.
+        index: usize,
+        /// Names what is wrong.
+        #[source]
+        problem: UpstreamSetupError,
+    },
+    /// What clients carry cannot be sealed.
+    #[error("field `sealingKeyFiles`: the keys cannot be used")]
+    Keys(#[source] KeyRingError),
     /// Traces cannot be exported.
     #[error("traces cannot be set up")]
     Telemetry(#[source] TelemetryError),
@@ -126,10 +161,16 @@ impl App {
             }
         };
         let probe = Probe { authenticator: authenticator.clone(), telemetry: telemetry.clone() };
-        let tools = builtin_tools(config.gateway.builtins, Arc::new(probe));
+        let changes = Changes::default();
+        let mut providers: Vec<Arc<dyn Provider>> =
+            vec![Arc::new(BuiltinTools::new(config.gateway.builtins, Arc::new(probe)))];
+        providers.extend((deps.providers)(&changes));
+        let upstreams = upstreams(&config, addresses, &changes)?;
+        providers.extend(upstreams.iter().map(|upstream| Arc::clone(upstream) as Arc<dyn Provider>));
         let endpoint = Endpoint::new(EndpointSettings {
             server_name: config.gateway.mcp_server.name.clone(),
-            toolbox: Toolbox::new(tools).map_err(BuildError::Tools)?,
+            features: Features::new(providers, changes).map_err(BuildError::Tools)?,
+            keys: key_ring(&config)?,
             clock: Arc::clone(&clock),
         });
         Ok(Self(Arc::new(AppInner {
@@ -137,6 +178,7 @@ impl App {
             policy_source,
             policy_problem: ArcSwapOption::empty(),
             endpoint,
+            upstreams,
             authenticator,
             auth_deps,
             cas: ArcSwap::from_pointee(cas),
@@ -144,7 +186,7 @@ impl App {
             telemetry,
             clock,
             body_budget: BodyBudget::default(),
-            places: Places::default(),
+            places: Places::new(MAX_IN_FLIGHT),
             draining: AtomicBool::new(false),
             config,
         })))
@@ -170,14 +212,26 @@ impl App {
         &self.0.policy_source
     }
 
-    /// The tools that exist, before any filtering by caller.
-    pub fn catalog(&self) -> &Catalog {
+    /// What exists at this moment, before any filtering by caller.
+    pub fn catalog(&self) -> Arc<Catalog> {
         self.0.endpoint.catalog()
     }
 
     /// What answers MCP requests.
     pub fn mcp(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// The upstreams, in the configuration's order.
+    pub fn upstreams(&self) -> &[Arc<Upstream>] {
+        &self.0.upstreams
+    }
+
+    /// The longest that a call may take.
+    pub fn longest_deadline(&self) -> Duration {
+        let upstreams = self.0.config.gateway.upstreams.iter();
+        let deadlines = upstreams.map(|upstream| Duration::from_secs(upstream.timeout_seconds.into()));
+        deadlines.fold(DEFAULT_DEADLINE, Duration::max)
     }
 
     /// What checks tokens at this moment. `None` only under `auth.mode: None`.
@@ -227,6 +281,7 @@ impl App {
 
     pub(crate) fn start_draining(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
+        self.0.endpoint.stop();
     }
 
     pub(crate) fn auth_deps(&self) -> &AuthDeps {
@@ -250,8 +305,13 @@ impl App {
 
     pub(crate) fn put_policy_into_force(&self, policy: LoadedPolicy) {
         self.metrics().policy_reloaded(true);
+        self.0.endpoint.judge_streams_by(Arc::clone(&policy.policy));
         self.0.policy.store(Arc::new(policy));
         self.0.policy_problem.store(None);
+        // Other rules, other lists.
+        for list in [Change::Tools, Change::Prompts, Change::Resources] {
+            self.0.endpoint.changes().tell(list);
+        }
     }
 
     pub(crate) fn refuse_policy(&self, problem: &PolicyFileError) {
@@ -275,6 +335,29 @@ fn load_policy(config: &Config, source: &PolicySource) -> Result<LoadedPolicy, B
     let refused = |problem| BuildError::Policy { file: source.name(), problem };
     let bytes = source.read().map_err(refused)?;
     LoadedPolicy::compile(config, &bytes).map_err(refused)
+}
+
+fn upstreams(config: &Config, addresses: AddressPolicy, changes: &Changes) -> Result<Vec<Arc<Upstream>>, BuildError> {
+    let configured = config.gateway.upstreams.iter().enumerate();
+    configured
+        .map(|(index, upstream)| {
+            let settings = UpstreamSettings {
+                name: upstream.name.clone(),
+                url: upstream.url.clone(),
+                deadline: Duration::from_secs(upstream.timeout_seconds.into()),
+            };
+            Upstream::new(settings, addresses, changes.clone())
+                .map_err(|problem| BuildError::Upstream { index, problem })
+        })
+        .collect()
+}
+
+/// The configuration's keys; without any, one that ends with the process.
+fn key_ring(config: &Config) -> Result<KeyRing, BuildError> {
+    if config.sealing_keys.is_empty() {
+        return Ok(KeyRing::of_process());
+    }
+    KeyRing::new(config.sealing_keys.iter().map(ExposeSecret::expose_secret)).map_err(BuildError::Keys)
 }
 
 #[cfg(test)]

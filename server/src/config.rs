@@ -17,8 +17,9 @@ use crds::{
     gateway_config::{GatewayConfig, MAX_FILE_BYTES, ParseError, Versioned},
     revision::revision,
 };
+use secrecy::SecretSlice;
 
-use crate::auth::IssuerSettings;
+use crate::{auth::IssuerSettings, seal::KEY_BYTES};
 pub use ca_file::CaFile;
 pub use endpoint_url::{EndpointUrl, Route};
 pub(crate) use reader::Reader;
@@ -32,6 +33,8 @@ pub struct Config {
     pub revision: String,
     /// What `publicUrl` says: path, origin, host and the URLs made from it.
     pub endpoint: EndpointUrl,
+    /// The keys of `sealingKeyFiles`, in their order.
+    pub sealing_keys: Vec<SecretSlice<u8>>,
 }
 
 /// Why the process does not start. One line that names the file and the field.
@@ -95,7 +98,13 @@ impl Config {
         let endpoint = EndpointUrl::parse(&gateway.public_url)
             .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?;
         semantics::check(&gateway)?;
-        Ok(Self { gateway, revision, endpoint })
+        let sealing_keys = gateway
+            .sealing_key_files
+            .iter()
+            .enumerate()
+            .map(|(index, path)| sealing_key(index, Path::new(path)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { gateway, revision, endpoint, sealing_keys })
     }
 
     /// The issuers as [`crate::auth`] wants them, with these CA bundles.
@@ -112,6 +121,16 @@ impl Config {
     /// The same when the disk does not answer.
     pub(crate) fn cas_not_in_time(&self) -> Vec<CaFile> {
         self.gateway.auth.issuers.iter().map(CaFile::not_in_time).collect()
+    }
+}
+
+fn sealing_key(index: usize, path: &Path) -> Result<SecretSlice<u8>, semantics::WrongField> {
+    let wrong = |problem| semantics::WrongField::new(format!("sealingKeyFiles[{index}]"), problem);
+    let key = file::read(path, KEY_BYTES).map_err(|problem| wrong(format!("cannot be read: {}", problem.kind())))?;
+    if key.len() == KEY_BYTES {
+        Ok(key.into())
+    } else {
+        Err(wrong(format!("must be a file of exactly {KEY_BYTES} bytes")))
     }
 }
 

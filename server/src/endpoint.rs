@@ -3,14 +3,18 @@
 //! If a handler takes a [`Principal`], the router has put authentication before it. The order of a call:
 //! read the body, parse, open the span, run under the policy in force, write down how it ended.
 
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
 use axum::{
     Json,
     body::Body,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{
-    HeaderValue, Method, Request, StatusCode,
+    HeaderValue, Method, Request, StatusCode, Version,
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE},
 };
 use hyper::body::Body as HttpBody;
@@ -20,21 +24,27 @@ use crate::{
     auth::{Principal, challenge, metadata::ProtectedResourceMetadata},
     error::Error,
     health,
-    layers::{body, correlation::CorrelationId, trace::Observed},
-    mcp::{Caller, McpReply, McpRequest},
-    telemetry::HttpSpan,
+    layers::{
+        body,
+        correlation::CorrelationId,
+        trace::{self, Observed},
+    },
+    mcp::{Audit, CallRecord, Caller, McpReply, McpRequest, Observation, ReplyBody, TraceContext},
+    places::Place,
+    telemetry::{HttpSpan, McpSpan, SpanIds, logs::RequestIds},
 };
 
-/// What is served there today; GET and DELETE are refused by [`crate::mcp`].
-const ALLOWED: &str = "POST, OPTIONS";
+/// What is served there. Whether a GET or a DELETE is depends on session and era, and is for [`crate::mcp`] to say.
+const ALLOWED: &str = "POST, GET, DELETE, OPTIONS";
 
-/// The MCP endpoint: every method, since what a method means there is for [`crate::mcp`] to say.
-/// What the log is to say of a call goes to `observed`.
+/// The MCP endpoint: every method, since what a method means there is for [`crate::mcp`] to say. `place` is held for as
+/// long as the request is worked on. What the log is to say of a call goes to `observed`.
 pub(crate) async fn mcp<B>(
     app: &App,
-    principal: &Principal,
+    principal: &Arc<Principal>,
     correlation_id: &CorrelationId,
     http_span: &HttpSpan,
+    place: Place,
     request: Request<B>,
     observed: &mut Option<Observed>,
 ) -> Result<Response, Error>
@@ -48,24 +58,85 @@ where
     }
     let (parts, body) = request.into_parts();
     let body = body::read(body, app.body_budget()).await?;
-    let start = app.clock().monotonic();
-    let parsed = app.mcp().parse(McpRequest { method: &parts.method, headers: &parts.headers, body: &body.bytes });
-    let span = app.telemetry().mcp_span(parsed.record(), parsed.trace_context(), http_span, parts.version);
-    let caller = Caller { principal, correlation_id: correlation_id.as_str() };
-    let reply = app.mcp().run(&app.policy(), caller, parsed).await;
-    app.metrics().request_ended(&reply.record, app.clock().monotonic().saturating_duration_since(start));
-    let ids = span.ids();
-    span.end(&reply.record);
-    *observed = Some(Observed { record: reply.record.clone(), span: ids });
-    Ok(with_challenge(app, reply))
+    let request = McpRequest { method: &parts.method, headers: &parts.headers, body: &body.bytes };
+    let policy = app.policy();
+    let correlation_id = correlation_id.shared();
+    let caller = Caller { principal, correlation_id: &correlation_id, policy: &policy };
+    let audit = RequestAudit {
+        app,
+        principal,
+        correlation_id: &correlation_id,
+        http_span,
+        version: parts.version,
+        span: OnceLock::new(),
+    };
+    let reply = app.mcp().handle(request, caller, Some(place), &audit).await;
+    let span = audit.span.into_inner().unwrap_or_else(|| http_span.ids());
+    let McpReply { status, mut headers, body, missing_scopes, record } = reply;
+    *observed = Some(Observed { record, span });
+    if let Some(scopes) = missing_scopes {
+        let challenge = challenge::insufficient_scope(app.config().endpoint.metadata_url(), &scopes);
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    let body = match body {
+        ReplyBody::Whole(bytes) => Body::from(bytes),
+        ReplyBody::Stream(events) => Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
 
-fn with_challenge(app: &App, mut reply: McpReply) -> Response {
-    if let Some(scopes) = reply.missing_scopes.take() {
-        let challenge = challenge::insufficient_scope(app.config().endpoint.metadata_url(), &scopes);
-        reply.headers.insert(WWW_AUTHENTICATE, challenge);
+/// Writes down what becomes of the messages of one HTTP request.
+struct RequestAudit<'a> {
+    app: &'a App,
+    principal: &'a Arc<Principal>,
+    correlation_id: &'a Arc<str>,
+    http_span: &'a HttpSpan,
+    version: Version,
+    /// Of the first message.
+    span: OnceLock<SpanIds>,
+}
+
+/// One message until its end.
+struct MessageObservation {
+    app: App,
+    principal: Arc<Principal>,
+    ids: RequestIds,
+    start: Instant,
+    span: McpSpan,
+}
+
+impl Audit for RequestAudit<'_> {
+    fn begin(&self, record: &CallRecord, trace_context: &TraceContext<'_>) -> Box<dyn Observation> {
+        let span = self.app.telemetry().mcp_span(record, trace_context, self.http_span, self.version);
+        let ids = *self.span.get_or_init(|| span.ids());
+        Box::new(MessageObservation {
+            app: self.app.clone(),
+            principal: Arc::clone(self.principal),
+            ids: RequestIds { correlation_id: Arc::clone(self.correlation_id), span: ids },
+            start: self.app.clock().monotonic(),
+            span,
+        })
     }
-    reply.into_response().map(Body::from)
+}
+
+impl Observation for MessageObservation {
+    fn traceparent(&self) -> Option<Arc<str>> {
+        Some(self.span.ids().traceparent(self.app.telemetry().exports()).into())
+    }
+
+    fn ended(self: Box<Self>, record: &CallRecord, streamed: bool) {
+        let Self { app, principal, ids, start, span } = *self;
+        let duration = app.clock().monotonic().saturating_duration_since(start);
+        app.metrics().request_ended(record, duration);
+        span.end(record);
+        // Any other end is in the log line of the HTTP request.
+        if streamed {
+            trace::log_end_of_stream(ids, &principal, record, duration);
+        }
+    }
 }
 
 /// What discovery says, for those who do not speak MCP.
@@ -75,7 +146,7 @@ pub(crate) fn capabilities(app: &App, _caller: &Principal) -> Response {
 
 /// How to get a token. Without one, and for pages of any origin: it is public.
 pub(crate) fn metadata(app: &App) -> Response {
-    let scopes = app.policy().scopes_supported(app.catalog());
+    let scopes = app.policy().scopes_supported(app.catalog().names());
     let document = ProtectedResourceMetadata::new(
         app.config().endpoint.resource(),
         app.config().gateway.auth.issuers.iter().map(|issuer| issuer.issuer.as_str()),

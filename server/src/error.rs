@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::auth::Refusal;
+use crate::{auth::Refusal, places::NoPlace};
 
 /// A request that no handler answers.
 #[derive(Clone, Debug)]
@@ -53,6 +53,15 @@ const INTERNAL_ERROR: i32 = -32603;
 
 /// Long enough that a burst has passed, short enough for a person. Chosen.
 const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
+
+impl From<NoPlace> for Error {
+    fn from(no_place: NoPlace) -> Self {
+        match no_place {
+            NoPlace::Full => Self::Overloaded,
+            NoPlace::OfCaller => Self::TooManyOfCaller,
+        }
+    }
+}
 
 impl Error {
     /// The HTTP status.

@@ -6,7 +6,6 @@ pub mod body;
 pub mod catch_panic;
 pub mod correlation;
 pub mod host;
-pub mod in_flight;
 pub mod origin;
 pub mod request_limits;
 pub mod security_headers;

@@ -3,12 +3,13 @@
 //! ```text
 //! POST /mcp -> listener: bounds on connections      -> layers: id, log and span, errors, head, host, origin
 //!           -> layers::authentication: token -> Principal   (auth)
-//!           -> endpoint: body -> mcp::parse -> span -> mcp::run (gateway decides, tools run) -> JSON
+//!           -> endpoint: body -> mcp: message -> features: gateway decides, a provider
+//!              (tools, upstream) answers -> mcp: JSON or events
 //! ```
 //!
 //! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
-//! [`gateway`], [`auth`], [`net`], [`clock`]. `gateway` and `mcp` never see axum; nothing but [`config`] and
-//! [`policy_file`] reads a mounted file.
+//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, [`clock`].
+//! `gateway` and `mcp` never see axum; nothing but [`config`] and [`policy_file`] reads a mounted file.
 //!
 //! A test starts a whole server in a few lines:
 //!
@@ -33,24 +34,30 @@ pub mod config;
 pub mod dev;
 mod endpoint;
 pub mod error;
+pub mod features;
 pub mod gateway;
 pub mod health;
 pub mod issuers;
+mod json;
 pub mod layers;
 pub mod listener;
 pub mod mcp;
 pub mod memory;
 pub mod metrics;
 pub mod net;
+pub mod places;
 pub mod policy_file;
+pub mod protocol;
 pub mod report;
 pub mod router;
+pub mod seal;
 mod serve;
 pub mod startup;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod tools;
+pub mod upstream;
 
 pub use app::{App, BuildError, Deps};
 pub use config::{Config, ConfigError};

@@ -32,6 +32,8 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     in_flight: Gauge,
     key_set_age: Family<IssuerLabels, Gauge>,
+    streams: Gauge,
+    sessions: Gauge,
     connections: Gauge,
     policy_reloads: Family<ReloadLabels, Counter>,
 }
@@ -98,6 +100,8 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             refusals: Family::default(),
             in_flight: Gauge::default(),
+            streams: Gauge::default(),
+            sessions: Gauge::default(),
             connections: Gauge::default(),
             key_set_age: Family::default(),
             policy_reloads: Family::default(),
@@ -119,6 +123,12 @@ impl Metrics {
         );
         registry.register("refusals", "Requests that no handler answered", self.refusals.clone());
         registry.register("requests_in_flight", "HTTP requests being worked on", self.in_flight.clone());
+        registry.register("streams", "Open streams: subscriptions/listen and GET in a session", self.streams.clone());
+        registry.register(
+            "sessions",
+            "Sessions of older revisions that this process holds state of",
+            self.sessions.clone(),
+        );
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
         registry.register(
             "key_set_age_seconds",
@@ -174,6 +184,12 @@ impl Metrics {
         self.policy_reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
+    /// What is open at this moment.
+    pub fn set_open(&self, streams: usize, sessions: usize) {
+        self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
+        self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
+    }
+
     /// Everything in the text format of OpenMetrics. `auth` is `None` when nobody authenticates.
     pub fn encode(&self, auth: Option<&AuthHealth>) -> String {
         self.key_set_age.clear();
@@ -198,6 +214,7 @@ mod tests {
         CallRecord {
             method: MethodLabel::ToolsCall,
             tool: tool.map(Into::into),
+            session: None,
             request_id: Some("never-a-label".into()),
             protocol_version: None,
             outcome: Some(outcome),

@@ -8,11 +8,13 @@
 mod address;
 mod body;
 mod client;
+mod fault;
 mod resolver;
 mod url;
 
 pub use address::{AddressClass, AddressPolicy};
 pub use body::{BodyError, read_bounded};
-pub use client::{ClientError, Schemes, TIMEOUT, client, client_with_timeout};
+pub use client::{ClientError, Schemes, TIMEOUT, client, client_with_timeout, streaming_client};
+pub use fault::RequestFault;
 pub use resolver::AddressRefused;
 pub use url::{UrlError, permitted_url};

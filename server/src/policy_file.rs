@@ -3,7 +3,7 @@
 //! Polled, not watched: the kubelet swaps a symbolic link, which a watch of the file does not see. A file
 //! that cannot be used changes nothing: the last good policy stays in force and the report says why.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crds::{
     gateway_config::{GatewayPolicy, MAX_FILE_BYTES, ParseError, Versioned},
@@ -32,8 +32,8 @@ pub enum PolicySource {
 /// A policy in force.
 #[derive(Debug)]
 pub struct LoadedPolicy {
-    /// What decides.
-    pub policy: Policy,
+    /// What decides. Shared with open streams, which outlive their request.
+    pub policy: Arc<Policy>,
     /// Revision of the bytes that it was read from.
     pub revision: String,
 }
@@ -82,7 +82,7 @@ impl LoadedPolicy {
         let gateway = &config.gateway;
         let policy =
             Policy::compile(&document, &gateway.builtins, gateway.auth.mode).map_err(PolicyFileError::Unusable)?;
-        Ok(Self { policy, revision: revision(bytes) })
+        Ok(Self { policy: policy.into(), revision: revision(bytes) })
     }
 }
 

@@ -2,32 +2,47 @@
 //!
 //! Evidence, not an echo: revisions are computed from the bytes that were read. Bounded, no secrets.
 
-use crds::gateway_report::{GatewayReport, MAX_ITEMS, MAX_TEXT_BYTES, REPORT_VERSION, ToolsReport};
+use crds::gateway_report::{GatewayReport, MAX_ITEMS, MAX_TEXT_BYTES, REPORT_VERSION, ToolsReport, UpstreamReport};
 
-use crate::{app::App, mcp::ProtocolVersion};
+use crate::{app::App, protocol::ProtocolVersion, upstream::UpstreamStatus};
 
 /// The report of this moment.
 pub fn report(app: &App) -> GatewayReport {
+    let catalog = app.catalog();
     GatewayReport {
         version: REPORT_VERSION,
         config_revision: app.config().revision.clone(),
         policy_revision: app.policy_revision(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
-        eras: ProtocolVersion::ALL.iter().map(|version| version.as_str().to_owned()).collect(),
+        eras: [ProtocolVersion::LATEST_MODERN, ProtocolVersion::LATEST_LEGACY]
+            .map(|version| version.as_str().to_owned())
+            .into(),
         tools: ToolsReport {
-            count: u32::try_from(app.catalog().count()).unwrap_or(u32::MAX),
-            digest: app.catalog().digest().to_owned(),
+            count: u32::try_from(catalog.count()).unwrap_or(u32::MAX),
+            digest: catalog.digest().to_owned(),
         },
+        upstreams: app.upstreams().iter().map(|upstream| upstream_report(&upstream.report())).collect(),
         issuers: app.authenticator().map(|authenticator| authenticator.reports()).unwrap_or_default(),
-        file_problems: app.file_problems().into_iter().take(MAX_ITEMS).map(bounded).collect(),
+        file_problems: app.file_problems().into_iter().take(MAX_ITEMS).map(|problem| bounded(&problem)).collect(),
         draining: app.draining(),
     }
 }
 
-fn bounded(mut text: String) -> String {
-    let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
-    text
+fn upstream_report(status: &UpstreamStatus) -> UpstreamReport {
+    UpstreamReport {
+        name: status.name.clone(),
+        ready: status.ready,
+        connected_once: status.connected_once,
+        protocol_version: status.era.map(str::to_owned),
+        server_name: status.server_name.clone(),
+        server_version: status.server_version.clone(),
+        tools: u32::try_from(status.tools).unwrap_or(u32::MAX),
+        last_error: status.last_error.as_deref().map(bounded),
+    }
+}
+
+fn bounded(text: &str) -> String {
+    crds::text::cut(text, MAX_TEXT_BYTES).to_owned()
 }
 
 #[cfg(test)]
@@ -36,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_long_problem_is_cut_at_a_character() {
-        let text = bounded("é".repeat(400));
+        let text = bounded(&"é".repeat(400));
         assert_eq!(text.len(), MAX_TEXT_BYTES);
         assert!(text.chars().all(|character| character == 'é'));
     }

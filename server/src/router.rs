@@ -110,11 +110,12 @@ where
     let principal = authenticate(app, request.headers()).await?;
     let principal = &*seen.principal.insert(principal);
     // Only known callers take a place, and a body is read in one only.
-    let _place = app.places().take(principal)?;
+    let of_caller = app.policy().limits().requests_in_flight_per_principal;
+    let place = app.places().take(principal, of_caller)?;
     if route == Route::Capabilities {
         return document(request.method(), || endpoint::capabilities(app, principal));
     }
-    endpoint::mcp(app, principal, id, trace.span(), request, &mut seen.call).await
+    endpoint::mcp(app, principal, id, trace.span(), place, request, &mut seen.call).await
 }
 
 /// A document that can be asked for and not changed.

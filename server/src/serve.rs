@@ -3,7 +3,7 @@
 //! The order of the end: unready, `Connection: close` and no new connections, calls finish, background
 //! tasks stop, the admin listener closes, telemetry is flushed. Every wait in it has a deadline.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,12 +14,8 @@ use crate::{
     issuers,
     listener::{self, Limits},
     policy_file::{self, PolicySource},
-    router, tools,
+    router,
 };
-
-/// For calls in flight after the signal to stop: the longest that one may take. The operator's grace period
-/// (`operator/src/desired/deployment.rs`) has room for it, for the two waits below and for its own `preStop`.
-const DRAIN: Duration = tools::DEFAULT_DEADLINE;
 
 /// For probes and scrapes in flight after the drain.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -90,6 +86,9 @@ async fn bind(address: impl ToSocketAddrs + ToString) -> Result<TcpListener, Ser
 
 /// Serves until `shutdown`, then drains; returns when everything that it started has ended.
 pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) -> Result<(), ServeError> {
+    // For calls in flight after the signal to stop: the longest that one may take. The operator's grace period
+    // (`operator/src/desired/deployment.rs`) has room for it, for the waits above and for its own `preStop`.
+    let drain = app.longest_deadline();
     let tasks = TaskTracker::new();
     let background = CancellationToken::new();
     start_background(&app, &tasks, &background);
@@ -100,9 +99,9 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
         let router = router::public(app.clone());
         let metrics = Some(app.metrics());
         let stop = stop_public.clone();
-        let cut_off = listener::run(listeners.public, router, Limits::default(), metrics, stop, DRAIN).await;
+        let cut_off = listener::run(listeners.public, router, Limits::default(), metrics, stop, drain).await;
         if cut_off > 0 {
-            tracing::warn!("{cut_off} connections were not done within {} s", DRAIN.as_secs());
+            tracing::warn!("{cut_off} connections were not done within {} s", drain.as_secs());
         }
         // Probes see `draining` until here.
         stop_admin.cancel();
@@ -111,12 +110,20 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
     let admin = listener::run(listeners.admin, router, ADMIN_LIMITS, None, stop_admin.clone(), ADMIN_DRAIN);
     let signal = async {
         shutdown.cancelled().await;
-        tracing::info!("stopping: calls in flight have {} s", DRAIN.as_secs());
+        tracing::info!("stopping: calls in flight have {} s", drain.as_secs());
         app.start_draining();
         stop_public.cancel();
     };
     tokio::join!(public, admin, signal);
 
+    // Calls of the older era whose clients went away.
+    if !ended(app.mcp().tasks(), BACKGROUND).await {
+        tracing::warn!(
+            "{} calls without a client did not end within {} s",
+            app.mcp().tasks().len(),
+            BACKGROUND.as_secs()
+        );
+    }
     background.cancel();
     if !ended(&tasks, BACKGROUND).await {
         tracing::warn!("{} background tasks did not end within {} s", tasks.len(), BACKGROUND.as_secs());
@@ -135,6 +142,9 @@ async fn ended(tasks: &TaskTracker, deadline: Duration) -> bool {
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
     if let Some(authenticator) = app.authenticator() {
         tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
+    }
+    for upstream in app.upstreams() {
+        tasks.spawn(Arc::clone(upstream).run(shutdown.clone()));
     }
     if let PolicySource::File(path) = app.policy_source() {
         tasks.spawn(policy_file::watch(app.clone(), path.clone(), shutdown.clone()));

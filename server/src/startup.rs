@@ -18,11 +18,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{App, BuildError, Deps},
+    app::{App, BuildError, Deps, MakeProviders},
     args::Args,
     clock::{Clock as _, SystemClock},
     config::{Config, ConfigError},
     dev::{DevIssuer, DevIssuerError, client_configuration},
+    features::{Changes, Provider},
     policy_file::PolicySource,
     serve::{Listeners, ServeError, serve},
     telemetry::{
@@ -77,25 +78,34 @@ impl StartError {
 
 /// Runs the process until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> Result<(), StartError> {
-    panic_hook::install();
-    let shutdown = shutdown_on_signal()?;
-    if args.dev { run_dev(&args, shutdown).await } else { run_pod(&args, shutdown).await }
+    run_with(args, |_| Vec::new()).await
 }
 
-async fn run_pod(args: &Args, shutdown: CancellationToken) -> Result<(), StartError> {
+/// The same with more to offer: how the conformance fixtures of the tests get a whole gateway around them.
+pub async fn run_with(
+    args: Args,
+    providers: impl FnOnce(&Changes) -> Vec<Arc<dyn Provider>> + Send + 'static,
+) -> Result<(), StartError> {
+    panic_hook::install();
+    let shutdown = shutdown_on_signal()?;
+    let providers = Box::new(providers);
+    if args.dev { run_dev(&args, providers, shutdown).await } else { run_pod(&args, providers, shutdown).await }
+}
+
+async fn run_pod(args: &Args, providers: MakeProviders, shutdown: CancellationToken) -> Result<(), StartError> {
     let config = Config::load(&args.config)?;
     refuse_open(&config, args.listen(), args.allow_unauthenticated_non_loopback)?;
     // Held to the end: it writes the last lines.
     let _logs = write_logs(&config, std::io::stdout());
     let source = PolicySource::File(args.policy.clone());
-    let deps = Deps { api_server: api_server(args), ..Deps::new(args.listen().ip().is_loopback()) };
+    let deps = Deps { api_server: api_server(args), providers, ..Deps::new(args.listen().ip().is_loopback()) };
     let app = App::build(config, source, deps)?;
     let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
     announce(&listeners, &app);
     Ok(serve(listeners, app, shutdown).await?)
 }
 
-async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartError> {
+async fn run_dev(args: &Args, providers: MakeProviders, shutdown: CancellationToken) -> Result<(), StartError> {
     for address in [args.listen(), args.admin_listen()] {
         if !address.ip().is_loopback() {
             return Err(StartError::DevBeyondLoopback(address));
@@ -107,7 +117,7 @@ async fn run_dev(args: &Args, shutdown: CancellationToken) -> Result<(), StartEr
     // The terminal's output is for the token and the client's configuration.
     let _logs = write_logs(&config, std::io::stderr());
     let issuer = DevIssuer::new()?;
-    let deps = Deps { issuers: Some(vec![issuer.settings(&url)]), ..Deps::new(true) };
+    let deps = Deps { issuers: Some(vec![issuer.settings(&url)]), providers, ..Deps::new(true) };
     let app = App::build(config, PolicySource::Fixed(dev_documents::policy()), deps)?;
     let token = issuer.token(&url, SystemClock.now())?;
     print(&format!(
@@ -203,7 +213,7 @@ mod tests {
     async fn dev_is_refused_beyond_loopback_before_a_socket_is_opened() {
         for flag in ["--listen", "--admin-listen"] {
             let args = <Args as clap::Parser>::parse_from(["mcp-server", "--dev", flag, "0.0.0.0:0"]);
-            let error = run_dev(&args, CancellationToken::new()).await.unwrap_err();
+            let error = run_dev(&args, Box::new(|_| Vec::new()), CancellationToken::new()).await.unwrap_err();
             assert_eq!(error.line(), "--dev listens on loopback only: 0.0.0.0:0 is not");
             assert_eq!(error.exit_code(), ExitCode::from(2));
         }

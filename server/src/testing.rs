@@ -2,8 +2,7 @@
 
 use axum::body::Body;
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, CURRENT_VERSION, GatewayPolicy,
-    IssuerConfig,
+    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, GatewayPolicy, IssuerConfig,
 };
 use http::{HeaderMap, Request, StatusCode, header::HOST};
 use http_body_util::BodyExt as _;
@@ -57,16 +56,13 @@ pub(crate) fn app(issuers: Vec<IssuerSettings>) -> App {
             ca_file: None,
         }],
     };
-    let policy = GatewayPolicy {
-        version: CURRENT_VERSION,
-        authorization: AuthorizationPolicy {
-            default: AuthorizationDefault::Deny,
-            rules: vec![AuthorizationRule {
-                tools: vec!["echo".to_owned()],
-                scopes: vec!["special:one".to_owned(), "special:two".to_owned()],
-            }],
-        },
-    };
+    let policy = GatewayPolicy::of(AuthorizationPolicy {
+        default: AuthorizationDefault::Deny,
+        rules: vec![AuthorizationRule {
+            tools: vec!["echo".to_owned()],
+            scopes: vec!["special:one".to_owned(), "special:two".to_owned()],
+        }],
+    });
     let deps = Deps { issuers: Some(issuers), ..Deps::new(true) };
     App::build(Config::from_document(&gateway).unwrap(), PolicySource::Fixed(policy), deps).unwrap()
 }

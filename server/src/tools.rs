@@ -1,73 +1,81 @@
-//! The gateway's own tools, and the one way in which any tool is called.
+//! The gateway's own tools, as one [`Provider`].
 //!
-//! A tool describes itself and answers; [`Toolbox::call`] does everything around it: authorization,
-//! checks of input and output, deadline, panics. A tool must never be called past it.
+//! Each answers at once from what the process knows; checks, deadline and authorization around it are
+//! [`crate::features`]' work.
 
+mod definition;
 mod echo;
 mod health;
 mod health_check;
-mod outcome;
 mod ping;
-mod schema;
-mod toolbox;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crds::gateway_config::Builtins;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt as _, ready};
 use serde_json::value::RawValue;
 
 pub use health::{HealthInputs, HealthProbe, HealthStatus, IssuerHealth, MemoryHealth, TelemetryHealth};
-pub use outcome::ToolOutcome;
-pub use toolbox::{CallResult, Toolbox, ToolboxError};
 
-use crate::{auth::Principal, clock::Clock, gateway::ToolDefinition};
+use crate::features::{Answer, CallContext, FeatureError, Offer, OfferedTool, Outcome, Provider, ToolOutcome};
+use definition::ToolDefinition;
 
-/// How long a call may take unless the tool says otherwise.
-/// Chosen: half of what common ingresses allow a request, so the tool's own error still reaches the client.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Something that a model can call.
-pub trait Tool: Send + Sync {
+/// A tool of our own.
+trait Tool: Send + Sync {
     /// What clients learn about it. Asked once, at start.
     fn definition(&self) -> ToolDefinition;
 
-    /// How long a call may take.
-    fn deadline(&self) -> Duration {
-        DEFAULT_DEADLINE
-    }
-
-    /// Runs it. `arguments` is a JSON object that conforms to the input schema; the caller is allowed
-    /// to call. What goes wrong is an outcome with `isError`, in words that a model can act on.
-    fn call<'a>(&'a self, context: CallContext<'a>, arguments: &'a RawValue) -> BoxFuture<'a, ToolOutcome>;
+    /// Runs it. `arguments` is a JSON object that conforms to the input schema.
+    fn call(&self, context: &CallContext, arguments: &RawValue) -> ToolOutcome;
 }
 
-/// What a tool may know about the request that it answers.
-#[derive(Clone, Copy)]
-pub struct CallContext<'a> {
-    /// Who calls.
-    pub principal: &'a Principal,
-    /// The id that ties answer, logs and spans together.
-    pub correlation_id: &'a str,
-    /// Where the time comes from.
-    pub clock: &'a dyn Clock,
+/// The gateway's own tools, those that are enabled.
+pub struct BuiltinTools {
+    /// In list order.
+    tools: Vec<(Arc<str>, Box<dyn Tool>)>,
+    offer: Arc<Offer>,
 }
 
-/// The gateway's own tools, those that are enabled, in list order.
-///
-/// `ping` stands first: it succeeds without arguments, which is what probing clients try.
-pub fn builtin_tools(builtins: Builtins, health: Arc<dyn HealthProbe>) -> Vec<Box<dyn Tool>> {
-    let mut tools: Vec<Box<dyn Tool>> = Vec::new();
-    if builtins.ping {
-        tools.push(Box::new(ping::Ping));
+impl BuiltinTools {
+    /// `ping` stands first: it succeeds without arguments, which is what probing clients try.
+    pub fn new(builtins: Builtins, health: Arc<dyn HealthProbe>) -> Self {
+        let mut tools: Vec<Box<dyn Tool>> = Vec::new();
+        if builtins.ping {
+            tools.push(Box::new(ping::Ping));
+        }
+        if builtins.echo {
+            tools.push(Box::new(echo::Echo));
+        }
+        if builtins.health_check {
+            tools.push(Box::new(health_check::HealthCheck::new(health)));
+        }
+        let offered: Vec<OfferedTool> = tools
+            .iter()
+            .map(|tool| {
+                let definition = tool.definition();
+                OfferedTool::own(&definition.name, &definition)
+            })
+            .collect();
+        let tools = offered.iter().map(|tool| Arc::clone(&tool.name)).zip(tools).collect();
+        Self { tools, offer: Arc::new(Offer { tools: offered, ..Offer::default() }) }
     }
-    if builtins.echo {
-        tools.push(Box::new(echo::Echo));
+}
+
+impl Provider for BuiltinTools {
+    fn offer(&self) -> Arc<Offer> {
+        Arc::clone(&self.offer)
     }
-    if builtins.health_check {
-        tools.push(Box::new(health_check::HealthCheck::new(health)));
+
+    fn call_tool<'a>(
+        &'a self,
+        context: &'a CallContext,
+        name: &'a str,
+        arguments: &'a RawValue,
+    ) -> BoxFuture<'a, Outcome<ToolOutcome>> {
+        let tool = self.tools.iter().find(|(tool, _)| &**tool == name);
+        let outcome = tool.map(|(_, tool)| Answer::Complete(tool.call(context, arguments)));
+        ready(outcome.ok_or(FeatureError::NotFound)).boxed()
     }
-    tools
 }
 
 #[cfg(test)]

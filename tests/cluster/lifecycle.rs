@@ -105,7 +105,7 @@ pub(crate) fn deleting_leaves_nothing(world: &World) -> Result<()> {
     let space = Space::new(world, "gone")?;
     space.ready_server()?;
     run(&mut space.kubectl(&["delete", MCP_SERVERS, NAME, "--wait=true"]))?;
-    let kinds = format!("{CHILDREN},replicasets.apps,pods");
+    let kinds = format!("{CHILDREN},secrets,replicasets.apps,pods");
     wait_until("everything is gone", PATIENCE, || {
         let left = space.children(&kinds).map_err(|problem| format!("{problem:#}"))?;
         if left.is_empty() { Ok(()) } else { Err(left.iter().map(named).collect::<Vec<_>>().join(", ")) }

@@ -14,6 +14,7 @@ mod policy;
 mod ready;
 mod rights;
 mod space;
+mod upstreams;
 mod world;
 
 use std::{process::ExitCode, time::Instant};
@@ -59,6 +60,11 @@ const TESTS: &[Test] = &[
     ("ready::get_fits_120_columns", ready::get_fits_120_columns),
     ("clients::python_sdk", clients::python_sdk),
     ("clients::typescript_sdk", clients::typescript_sdk),
+    ("clients::go_sdk", clients::go_sdk),
+    (
+        "upstreams::official_servers_answer_official_clients_with_scopes",
+        upstreams::official_servers_answer_official_clients_with_scopes,
+    ),
     ("lifecycle::a_deleted_child_comes_back", lifecycle::a_deleted_child_comes_back),
     ("lifecycle::a_hand_edited_field_is_restored", lifecycle::a_hand_edited_field_is_restored),
     ("lifecycle::a_foreign_annotation_is_left_alone", lifecycle::a_foreign_annotation_is_left_alone),

@@ -14,7 +14,7 @@ pub(crate) fn apply_to_ready_in_few_writes_and_no_read(world: &World) -> Result<
     let space = Space::new(world, "ready")?;
     let mark = world.audit.mark()?;
     let took = space.ready_server()?;
-    let children = space.children(CHILDREN)?;
+    let children = space.children(&format!("{CHILDREN},secrets"))?;
     let entries = world.audit.of_operator(mark)?;
     let here: Vec<&Entry> = entries
         .iter()
@@ -41,7 +41,7 @@ pub(crate) fn apply_to_ready_in_few_writes_and_no_read(world: &World) -> Result<
     // The first says that the work has begun, the second that it is done.
     ensure!(status_writes <= 2, "status was written {status_writes} times, 2 are allowed:\n  {}", listed(&here));
     let names: Vec<String> = children.iter().map(named).collect();
-    for kind in ["ServiceAccount", "Deployment", "Service", "NetworkPolicy", "Ingress", "ConfigMap"] {
+    for kind in ["ServiceAccount", "Deployment", "Service", "NetworkPolicy", "Ingress", "ConfigMap", "Secret"] {
         ensure!(names.iter().any(|name| name.starts_with(&format!("{kind}/"))), "there is no {kind} among {names:?}");
     }
     Ok(())

@@ -17,8 +17,14 @@ use crate::{
 pub(crate) fn no_secret_was_read(world: &World) -> Result<()> {
     let entries = world.audit.of_operator(world.beginning)?;
     let secrets: Vec<&Entry> = entries.iter().filter(|entry| entry.object_ref.resource == "secrets").collect();
-    ensure!(secrets.is_empty(), "the operator asked for Secrets:\n  {}", listed(&secrets));
-    println!("        {} requests of the operator, none of them about a Secret", entries.len());
+    // An answer to anything but a create would be a read.
+    let (made, asked): (Vec<&Entry>, Vec<&Entry>) = secrets.into_iter().partition(|entry| entry.verb == "create");
+    ensure!(asked.is_empty(), "the operator asked for Secrets:\n  {}", listed(&asked));
+    println!(
+        "        {} requests of the operator, {} of them to make a Secret, none to see one",
+        entries.len(),
+        made.len()
+    );
     Ok(())
 }
 

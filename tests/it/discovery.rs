@@ -187,20 +187,21 @@ async fn the_capabilities_document_says_what_discover_says() {
     assert_eq!(discover["capabilities"], document["capabilities"]);
     let server_info = &discover["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(*server_info, document["serverInfo"]);
-    assert_eq!(discover["supportedVersions"], json!([MODERN, LEGACY]));
+    assert_eq!(discover["supportedVersions"], json!([MODERN, LEGACY, "2025-06-18", "2025-03-26"]));
 }
 
 #[tokio::test]
-async fn initialize_opens_the_older_era_with_our_latest_version_of_it() {
+async fn initialize_opens_a_session_of_the_revision_asked_for_or_our_latest_of_that_era() {
     let gateway = spawn_gateway(GatewayOptions::default()).await;
     let token = gateway.issuer.token(&[], PUBLIC_URL);
-    for asked in [LEGACY, MODERN, "1999-01-01", "2025-06-18"] {
+    let rows = [(LEGACY, LEGACY), (MODERN, LEGACY), ("1999-01-01", LEGACY), ("2025-06-18", "2025-06-18")];
+    for (asked, negotiated) in rows {
         let answer = gateway.client.send(&Message::initialize(asked), Some(&token)).await;
         let result = answer.result();
-        assert_eq!(result["protocolVersion"], LEGACY, "asked for {asked}");
-        assert_eq!(result["capabilities"], json!({ "tools": {} }));
+        assert_eq!(result["protocolVersion"], negotiated, "asked for {asked}");
+        assert_eq!(result["capabilities"], json!({ "tools": { "listChanged": true } }));
         assert!(result["serverInfo"]["name"].is_string());
-        assert_eq!(answer.header("mcp-session-id"), None, "no session is promised");
+        assert!(answer.header("mcp-session-id").is_some());
     }
     let ready = Message::legacy("notifications/initialized", json!({})).without("/id");
     assert_eq!(gateway.client.send(&ready, Some(&token)).await.status, 202);
@@ -227,7 +228,7 @@ async fn every_listed_tool_can_be_called_and_the_list_is_stable() {
             assert_ne!(called.result()["isError"], true, "{name}");
         }
     }
-    for undeclared in ["resources/list", "prompts/list", "completion/complete", "subscriptions/listen"] {
+    for undeclared in ["resources/list", "resources/read", "prompts/list", "completion/complete"] {
         let answer = gateway.client.ask(Era::Modern, undeclared, json!({}), &token).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, -32601), "{undeclared}");
     }

@@ -11,6 +11,7 @@ mod discovery;
 mod http;
 mod keys;
 mod policy;
+mod rules;
 mod shutdown;
 mod startup;
 mod support;

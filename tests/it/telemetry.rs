@@ -112,9 +112,10 @@ async fn refused_requests_and_all_others_export_no_argument_and_no_token() {
         let scopeless = gateway.issuer.token(&[], PUBLIC_URL);
         gateway.client.send(&call, Some(&scopeless)).await;
     }
-    eventually("all six requests arrive", async || {
+    // Three for each era, and `initialize` before each of the older one.
+    eventually("all nine requests arrive", async || {
         let http = collector.spans().into_iter().filter(|span| !is_mcp(span)).count();
-        (http == 6).then_some(())
+        (http == 9).then_some(())
     })
     .await;
     assert_nothing_leaked(&gateway, &collector);

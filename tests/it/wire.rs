@@ -55,7 +55,7 @@ async fn a_modern_request_is_refused_with_the_code_of_its_mistake() {
 async fn an_unserved_version_is_answered_with_those_that_are() {
     let gateway = spawn_gateway(GatewayOptions::default()).await;
     let data = &ask(&gateway, &unsupported()).await.json()["error"]["data"];
-    assert_eq!(*data, json!({ "supported": [MODERN, LEGACY], "requested": "2099-01-01" }));
+    assert_eq!(*data, json!({ "supported": [MODERN, LEGACY, "2025-06-18", "2025-03-26"], "requested": "2099-01-01" }));
 }
 
 #[tokio::test]
@@ -83,7 +83,8 @@ async fn a_legacy_request_is_refused_with_the_code_of_its_mistake() {
     let list = || Message::legacy("tools/list", json!({}));
     let rows = [
         ("unknown version header", list().with_header("mcp-protocol-version", "1999-01-01"), 400, -32022),
-        ("no version at all", list().without_header("mcp-protocol-version"), 400, -32600),
+        ("no session", list().without_session(), 400, -32600),
+        ("no session and no version", list().without_session().without_header("mcp-protocol-version"), 400, -32600),
         ("unknown session", list().header("mcp-session-id", "abc"), 404, -32600),
         ("unknown tool", Message::call(Era::Legacy, "no_such", json!({})), 200, -32602),
         ("unknown method", Message::legacy("no/such", json!({})), 200, -32601),
@@ -140,19 +141,22 @@ async fn a_body_that_is_no_request_is_a_parse_error_or_an_invalid_request() {
 }
 
 #[tokio::test]
-async fn get_and_delete_are_405_and_say_what_is_served() {
+async fn get_and_delete_are_405_without_legacy_marks_and_say_what_is_served() {
     let gateway = spawn_gateway(GatewayOptions::default()).await;
     let token = gateway.issuer.token(&[], PUBLIC_URL);
     for method in [Method::GET, Method::DELETE] {
-        for version in [MODERN, LEGACY] {
-            let request = gateway.client.request(method.clone(), "/mcp").bearer_auth(&token);
-            let request = request.header("accept", "text/event-stream");
-            let answer = request.header("mcp-protocol-version", version).send().await.unwrap();
-            let answer = Answer::read(answer).await;
+        for (version, status) in [(Some(MODERN), 405), (None, 405), (Some(LEGACY), 400)] {
+            let mut request = gateway.client.request(method.clone(), "/mcp").bearer_auth(&token);
+            request = request.header("accept", "text/event-stream");
+            if let Some(version) = version {
+                request = request.header("mcp-protocol-version", version);
+            }
+            let answer = Answer::read(request.send().await.unwrap()).await;
             answer.assert_discreet(Some(&token));
-            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-            assert_eq!(answer.code(), -32600);
-            assert!(answer.header("allow").unwrap().contains("POST"));
+            assert_eq!((answer.status.as_u16(), answer.code()), (status, -32600), "{method} {version:?}");
+            if status == 405 {
+                assert!(answer.header("allow").unwrap().contains("POST"));
+            }
         }
     }
 }

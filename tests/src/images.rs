@@ -10,23 +10,26 @@
 //! not built again. There is no tag that moves.
 
 mod base;
-mod program;
+mod buildah;
+mod peers;
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+
+pub use peers::{PeerImage, peer};
 
 use crate::{
     cluster::{
         Options, cache_root,
         prerequisites::{Need, ensure_packages},
     },
-    command::{repository, run},
+    command::repository,
+    program::{self, Artifact},
 };
 
 /// Archives of one image that are kept. Chosen: a person who goes back and forth between two branches builds neither again.
@@ -70,20 +73,58 @@ pub struct Images {
 
 /// Builds what is not in the cache.
 pub fn ensure(options: &Options) -> Result<Images> {
-    ensure_packages(&NEEDS, options)?;
-    let cache = cache_root()?.join("images");
-    fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
+    let cache = cache(options)?;
     let base = base::ensure(&cache)?;
     Ok(Images {
-        operator: image(&cache, &base, "operator", "mcp-operator")?,
-        server: image(&cache, &base, "server", "mcp-server")?,
+        operator: image(&cache, &base, &Recipe::product("operator", "mcp-operator"))?,
+        server: image(&cache, &base, &Recipe::product("server", "mcp-server"))?,
     })
 }
 
-fn image(cache: &Path, base: &base::Base, package: &str, name: &str) -> Result<Image> {
-    let program = program::build(package, name)?;
-    let dockerfile = repository().join(package).join("Dockerfile");
+/// The image of the gateway with the conformance fixtures in it: in place of `mcp-server`, with its flags.
+pub fn conformance_server(options: &Options) -> Result<Image> {
+    let cache = cache(options)?;
+    let recipe = Recipe {
+        package: "tests",
+        artifact: Artifact::Example("conformance_server"),
+        dockerfile: "server",
+        program: "mcp-server",
+        image: "conformance-server",
+    };
+    image(&cache, &base::ensure(&cache)?, &recipe)
+}
+
+/// How an image comes about.
+struct Recipe {
+    package: &'static str,
+    artifact: Artifact,
+    /// The package whose Dockerfile it is.
+    dockerfile: &'static str,
+    /// As that Dockerfile calls the program.
+    program: &'static str,
+    /// Name of the image.
+    image: &'static str,
+}
+
+impl Recipe {
+    /// Package, program and image of what we ship.
+    fn product(package: &'static str, name: &'static str) -> Self {
+        Self { package, artifact: Artifact::Binary(name), dockerfile: package, program: name, image: name }
+    }
+}
+
+fn cache(options: &Options) -> Result<PathBuf> {
+    ensure_packages(&NEEDS, options)?;
+    let cache = cache_root()?.join("images");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
+    Ok(cache)
+}
+
+fn image(cache: &Path, base: &base::Base, recipe: &Recipe) -> Result<Image> {
+    let program = program::build(recipe.package, recipe.artifact, &program::image_profile())?;
+    let dockerfile = repository().join(recipe.dockerfile).join("Dockerfile");
     let tag = tag(&program, &dockerfile, &base.key)?;
+    let name = recipe.image;
     let image = Image {
         repository: format!("localhost/mcp-foundry/{name}"),
         archive: cache.join(format!("{name}-{tag}.tar")),
@@ -91,7 +132,7 @@ fn image(cache: &Path, base: &base::Base, package: &str, name: &str) -> Result<I
         tag,
     };
     if !image.archive.exists() {
-        assemble(cache, base, &program, name, &dockerfile, &image)
+        assemble(cache, base, &program, recipe.program, &dockerfile, &image)
             .with_context(|| format!("cannot build the image {name}"))?;
         forget_old(cache, name);
     }
@@ -118,39 +159,11 @@ fn assemble(
     dockerfile: &Path,
     image: &Image,
 ) -> Result<()> {
-    let work =
-        tempfile::Builder::new().prefix("build-").tempdir_in(cache).context("cannot make a folder to build in")?;
-    let folder = |part: &str| -> Result<PathBuf> {
-        let folder = work.path().join(part);
-        fs::create_dir(&folder)?;
-        Ok(folder)
-    };
-    let (builder, context) = (folder("builder")?, folder("context")?);
+    let work = buildah::work_folder(cache)?;
+    let builder = work.path().join("builder");
+    fs::create_dir(&builder)?;
     fs::copy(program, builder.join(name)).context("cannot copy the program")?;
-    let buildah = |arguments: &[&str]| {
-        let mut buildah = Command::new("buildah");
-        buildah.args(["--storage-driver", "vfs", "--root"]).arg(work.path().join("storage"));
-        buildah.arg("--runroot").arg(work.path().join("run")).args(arguments);
-        buildah
-    };
-    let architecture = base::architecture()?;
-    run(buildah(&["bud", "--quiet", "--isolation", "chroot", "--format", "oci", "--timestamp", "0"])
-        .arg(format!("--build-arg=TARGETARCH={architecture}"))
-        .arg(format!("--build-arg=BUILDPLATFORM=linux/{architecture}"))
-        .arg(format!("--build-context=builder={}", builder.display()))
-        .arg(format!("--build-context=base={}", base.folder.display()))
-        .arg("--file")
-        .arg(dockerfile)
-        .args(["--tag", &image.reference()])
-        .arg(context))?;
-    let unfinished = work.path().join("image.tar");
-    run(buildah(&["push", "--quiet", &image.reference()]).arg(format!(
-        "oci-archive:{}:{}",
-        unfinished.display(),
-        image.reference()
-    )))?;
-    // The archive appears whole, or not at all.
-    fs::rename(&unfinished, &image.archive).with_context(|| format!("cannot write {}", image.archive.display()))
+    buildah::archive(&work, image, dockerfile, &[("builder", &builder), ("base", &base.folder)])
 }
 
 /// Keeps the cache from growing without end. A file that cannot be removed is tried again next time.

@@ -5,9 +5,14 @@
 
 pub mod cluster;
 pub mod command;
+pub mod conformance;
 pub mod demo;
 pub mod images;
 pub mod install;
 pub mod issuer;
+mod listening;
 pub mod mcp_client;
+pub mod packages;
+pub mod peers;
+mod program;
 pub mod verify;

@@ -2,7 +2,10 @@
 //!
 //! It speaks 2026-07-28, where each request stands for itself. SDKs hide what is on the wire; this one exists to show it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, Method};
@@ -153,17 +156,28 @@ impl Answer {
     }
 }
 
+/// A client without a deadline, for streams that stay open: it reaches `host` at `address`, speaks HTTP/1.1, and trusts
+/// this authority alone.
+pub(crate) fn streaming_client(ca_pem: Option<&str>, host: &str, address: SocketAddr) -> Result<Client> {
+    let builder = unhurried(ca_pem)?.http1_only().connect_timeout(DEADLINE).resolve(host, address);
+    builder.build().context("cannot make an HTTP client")
+}
+
 /// An HTTP client of the harness: no redirects, no proxy from the environment, a deadline.
 pub fn http_client(ca_pem: Option<&str>) -> Result<Client> {
     builder(ca_pem)?.build().context("cannot make an HTTP client")
 }
 
 fn builder(ca_pem: Option<&str>) -> Result<reqwest::ClientBuilder> {
+    Ok(unhurried(ca_pem)?.timeout(DEADLINE))
+}
+
+fn unhurried(ca_pem: Option<&str>) -> Result<reqwest::ClientBuilder> {
     // Fails only when somebody was first, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "the harness talks to addresses that the server's guard must refuse")]
     let mut builder = Client::builder();
-    builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(DEADLINE);
+    builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none());
     if let Some(pem) = ca_pem {
         let ca = reqwest::Certificate::from_pem(pem.as_bytes()).context("cannot read the certificate authority")?;
         builder = builder.tls_certs_only([ca]);

@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/*
 What the operator may do with the objects of one namespace. Every verb is used; one that is not fails the end-to-end tests.
-No Secrets: nothing in this version makes one. No get: the operator reads its caches.
+Secrets are made and never looked at. No get: the operator reads its caches.
 */}}
 {{- define "mcp-operator.rules" -}}
 - apiGroups: [mcpfoundry.dev]
@@ -70,6 +70,10 @@ No Secrets: nothing in this version makes one. No get: the operator reads its ca
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [list, watch, create, patch]
+# The key that seals session ids: made once, never read, changed or listed; it goes with its McpServer.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
 # Children that go earlier: configurations that no ReplicaSet names any more, an Ingress that is no longer wanted.
 - apiGroups: [""]
   resources: [configmaps]

@@ -97,6 +97,15 @@ pub enum Reason {
     WrongChallenge,
     /// The metadata's `resource` is not the `publicUrl`.
     WrongResource,
+    // Upstreams, and what older clients are offered.
+    /// Every pod is connected to every upstream.
+    Connected,
+    /// A pod cannot call an upstream's tools.
+    UpstreamUnavailable,
+    /// One pod serves, so that it can remember.
+    OneReplica,
+    /// Several pods serve, and none knows what another remembers.
+    SeveralReplicas,
     // Policy and route.
     /// Every pod has the policy of this spec in force.
     InForce,
@@ -149,6 +158,10 @@ impl Reason {
         Self::UnexpectedAnswer,
         Self::WrongChallenge,
         Self::WrongResource,
+        Self::Connected,
+        Self::UpstreamUnavailable,
+        Self::OneReplica,
+        Self::SeveralReplicas,
         Self::InForce,
         Self::Applied,
     ];
@@ -198,6 +211,10 @@ impl Reason {
             Self::UnexpectedAnswer => "UnexpectedAnswer",
             Self::WrongChallenge => "WrongChallenge",
             Self::WrongResource => "WrongResource",
+            Self::Connected => "Connected",
+            Self::UpstreamUnavailable => "UpstreamUnavailable",
+            Self::OneReplica => "OneReplica",
+            Self::SeveralReplicas => "SeveralReplicas",
             Self::InForce => "InForce",
             Self::Applied => "Applied",
         }
@@ -270,6 +287,10 @@ mod tests {
             UnexpectedAnswer
             WrongChallenge
             WrongResource
+            Connected
+            UpstreamUnavailable
+            OneReplica
+            SeveralReplicas
             InForce
             Applied"]]
         .assert_eq(&words.join("\n"));

@@ -88,6 +88,24 @@ fn another_version_says_what_to_do() {
     );
 }
 
+/// What an operator that knows neither writes.
+#[test]
+fn a_policy_without_limits_and_replicas_has_the_defaults() {
+    let policy = GatewayPolicy::parse(br#"{"version":1,"authorization":{"default":"Deny"}}"#).unwrap();
+    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
+    assert_eq!(policy, GatewayPolicy::of(authorization));
+    let one = br#"{"version":1,"authorization":{"default":"Deny"},"limits":{"replayEvents":0}}"#;
+    let limits = GatewayPolicy::parse(one).unwrap().limits;
+    assert_eq!(limits, LimitsPolicy { replay_events: 0, ..LimitsPolicy::default() });
+}
+
+#[test]
+fn a_configuration_without_upstreams_does_not_speak_of_them() {
+    let config = GatewayConfig::parse(FROZEN[0].1.as_bytes()).unwrap();
+    let text = GatewayConfig { upstreams: Vec::new(), sealing_key_files: Vec::new(), ..config }.to_json();
+    assert!(!text.contains("upstreams") && !text.contains("sealingKeyFiles"), "{text}");
+}
+
 #[test]
 fn a_second_document_in_the_file_is_refused() {
     let one = r#"{"version":1,"authorization":{"default":"Deny"}}"#;
@@ -119,12 +137,42 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_upstream()(name in text(), url in text(), timeout_seconds in any::<u32>()) -> UpstreamConfig {
+        UpstreamConfig { name, url, timeout_seconds }
+    }
+}
+
+prop_compose! {
+    fn any_limits()(numbers in any::<[u32; 7]>()) -> LimitsPolicy {
+        let [
+            session_lifetime_seconds,
+            sessions_per_principal,
+            replay_events,
+            streams_per_principal,
+            requests_in_flight_per_principal,
+            keep_alive_interval_seconds,
+            stream_buffer_bytes,
+        ] = numbers;
+        LimitsPolicy {
+            session_lifetime_seconds,
+            sessions_per_principal,
+            replay_events,
+            streams_per_principal,
+            requests_in_flight_per_principal,
+            keep_alive_interval_seconds,
+            stream_buffer_bytes,
+        }
+    }
+}
+
+prop_compose! {
     fn any_config()(
         (name, namespace, public_url) in (text(), text(), text()),
         (accepted_hosts, allowed_origins) in (texts(), texts()),
         open in any::<bool>(),
         issuers in prop::collection::vec(any_issuer(), 0..3),
         (ping, echo, health_check) in any::<(bool, bool, bool)>(),
+        (upstreams, sealing_key_files) in (prop::collection::vec(any_upstream(), 0..3), texts()),
         log_level in prop::sample::select(vec![LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug]),
         otlp_endpoint in prop::option::of(text()),
         allow_private_addresses in any::<bool>(),
@@ -141,6 +189,8 @@ prop_compose! {
                 issuers,
             },
             builtins: Builtins { ping, echo, health_check },
+            upstreams,
+            sealing_key_files,
             observability: Observability { log_level, otlp_endpoint },
             allow_private_addresses,
         }
@@ -151,6 +201,7 @@ prop_compose! {
     fn any_policy()(
         deny in any::<bool>(),
         rules in prop::collection::vec((texts(), texts()), 0..4),
+        (replicas, limits) in (any::<u32>(), any_limits()),
     ) -> GatewayPolicy {
         GatewayPolicy {
             version: CURRENT_VERSION,
@@ -161,6 +212,8 @@ prop_compose! {
                     .map(|(tools, scopes)| AuthorizationRule { tools, scopes })
                     .collect(),
             },
+            replicas,
+            limits,
         }
     }
 }

@@ -45,6 +45,11 @@ pub struct McpServerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<ToolsStatus>,
 
+    /// What the pods say of each upstream of the spec, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub upstreams: Vec<UpstreamStatus>,
+
     /// Revision of the configuration that the pods are rolled out with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -70,4 +75,39 @@ pub struct ToolsStatus {
     /// Digest of their definitions; equal digests mean equal lists.
     #[schemars(length(max = 64))]
     pub digest: String,
+}
+
+/// One upstream, as all pods see it together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamStatus {
+    /// Its name in the spec.
+    #[schemars(length(max = 20))]
+    pub name: String,
+
+    /// Whether every pod can call its tools now.
+    pub ready: bool,
+
+    /// The protocol revision that every pod agreed on with it; absent while pods differ or none is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub protocol_version: Option<String>,
+
+    /// What it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub server_name: Option<String>,
+
+    /// The version that it says it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub server_version: Option<String>,
+
+    /// How many of its tools every pod offers.
+    pub tools: i64,
+
+    /// Why it is not ready, in the words of a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub last_error: Option<String>,
 }

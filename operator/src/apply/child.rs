@@ -23,6 +23,7 @@ use serde_json::Value;
 use super::{FIELD_MANAGER, Writer, fields};
 use crate::{
     desired::annotation,
+    entropy::NoEntropy,
     observed::{ChildKind, Observed, ObservedChild},
     requests::{Access, CallError},
     status::Failed,
@@ -64,12 +65,12 @@ impl Child for Ingress {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The API server did not do it.
-    #[error("cannot {verb} {} `{name}`", .kind.as_str())]
+    #[error("cannot {verb} {kind} `{name}`")]
     Call {
-        /// `apply` or `delete`.
+        /// `apply`, `create` or `delete`.
         verb: &'static str,
         /// What.
-        kind: ChildKind,
+        kind: &'static str,
         /// Which.
         name: String,
         /// Why.
@@ -77,39 +78,43 @@ pub enum ApplyError {
         source: CallError,
     },
     /// The name belongs to somebody else; nothing was written.
-    #[error("{} `{name}` belongs to somebody else", .kind.as_str())]
+    #[error("{kind} `{name}` belongs to somebody else")]
     NameTaken {
         /// What.
-        kind: ChildKind,
+        kind: &'static str,
         /// Which.
         name: String,
     },
     /// It was there when it was to be created, and gone a moment later.
-    #[error("{} `{name}` is being replaced", .kind.as_str())]
+    #[error("{kind} `{name}` is being replaced")]
     Vanished {
         /// What.
-        kind: ChildKind,
+        kind: &'static str,
         /// Which.
         name: String,
     },
+    /// No sealing key could be drawn.
+    #[error("cannot draw a sealing key")]
+    NoEntropy(#[source] NoEntropy),
 }
 
 impl ApplyError {
     /// As status shows it: nothing volatile in it. The stage names the kind, the message the object.
     pub fn failed(&self) -> Failed {
         let (verb, kind, (reason, message)) = match self {
-            Self::NameTaken { kind, name } => ("apply", kind, (Reason::NameConflict, taken(name))),
-            Self::Vanished { kind, name } => ("apply", kind, (Reason::WriteConflict, changed_meanwhile(name))),
-            Self::Call { verb, kind, name, source } => (*verb, kind, refusal(name, source)),
+            Self::NameTaken { kind, name } => ("apply", *kind, (Reason::NameConflict, taken(name))),
+            Self::Vanished { kind, name } => ("apply", *kind, (Reason::WriteConflict, changed_meanwhile(name))),
+            Self::Call { verb, kind, name, source } => (*verb, *kind, refusal(name, source)),
+            Self::NoEntropy(_) => ("create", "Secret", (Reason::InternalError, no_entropy())),
         };
-        Failed { stage: format!("{verb} {}", kind.as_str()), reason, message, retry: !self.is_permanent() }
+        Failed { stage: format!("{verb} {kind}"), reason, message, retry: !self.is_permanent() }
     }
 
     /// Whether only a person can change it.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::NameTaken { .. } => true,
-            Self::Vanished { .. } => false,
+            Self::Vanished { .. } | Self::NoEntropy(_) => false,
             Self::Call { source, .. } => source.is_permanent() && !is_stale_uid(source),
         }
     }
@@ -117,7 +122,7 @@ impl ApplyError {
     /// What the API server said.
     pub fn call(&self) -> Option<&CallError> {
         match self {
-            Self::NameTaken { .. } | Self::Vanished { .. } => None,
+            Self::NameTaken { .. } | Self::Vanished { .. } | Self::NoEntropy(_) => None,
             Self::Call { source, .. } => Some(source),
         }
     }
@@ -145,6 +150,10 @@ fn refusal(name: &str, source: &CallError) -> (Reason, String) {
     }
 }
 
+fn no_entropy() -> String {
+    "the operator's machine gives no random bytes; the operator tries again".to_owned()
+}
+
 fn taken(name: &str) -> String {
     format!(
         "`{name}` exists and belongs to somebody else; delete or rename it, or choose another name for the McpServer"
@@ -170,13 +179,19 @@ pub(super) async fn apply<K: Child>(writer: &Writer<'_>, observed: &Observed, de
         return create(writer, desired, &document, &name).await;
     };
     if !existing.is_controlled_by(writer.owner_uid) {
-        return Err(ApplyError::NameTaken { kind: K::KIND, name });
+        return Err(ApplyError::NameTaken { kind: K::KIND.as_str(), name });
     }
     if is_as_desired(existing, desired, &document) {
         return Ok(());
     }
     let uid = existing.metadata.uid.clone().unwrap_or_default();
     send::<K>(writer, with(&document, "uid", uid), &name).await.map_err(|source| failed::<K>(&name, source))
+}
+
+/// Whether the next [`apply`] of `desired` writes it.
+pub(super) fn must_be_sent<K: Child>(observed: &Observed, desired: &K) -> bool {
+    let document = serde_json::to_value(desired).expect("typed objects with string keys always serialise");
+    observed.child(K::KIND, &desired.name_any()).is_none_or(|existing| !is_as_desired(existing, desired, &document))
 }
 
 fn is_as_desired<K: Child>(existing: &ObservedChild, desired: &K, document: &Value) -> bool {
@@ -203,11 +218,11 @@ async fn take_up<K: Child>(writer: &Writer<'_>, desired: &K, document: &Value, n
     let found = found.map_err(|source| failed::<K>(name, source))?.items.pop();
     // Gone since: the next run creates it.
     let Some(PartialObjectMeta { metadata, .. }) = found else {
-        return Err(ApplyError::Vanished { kind: K::KIND, name: name.to_owned() });
+        return Err(ApplyError::Vanished { kind: K::KIND.as_str(), name: name.to_owned() });
     };
     let existing = ObservedChild { kind: K::KIND, metadata };
     if !existing.is_controlled_by(writer.owner_uid) {
-        return Err(ApplyError::NameTaken { kind: K::KIND, name: name.to_owned() });
+        return Err(ApplyError::NameTaken { kind: K::KIND.as_str(), name: name.to_owned() });
     }
     if is_as_desired(&existing, desired, document) {
         remember::<K>(writer, name, existing.metadata);
@@ -238,5 +253,5 @@ fn with(document: &Value, key: &str, value: String) -> Value {
 }
 
 fn failed<K: Child>(name: &str, source: CallError) -> ApplyError {
-    ApplyError::Call { verb: "apply", kind: K::KIND, name: name.to_owned(), source }
+    ApplyError::Call { verb: "apply", kind: K::KIND.as_str(), name: name.to_owned(), source }
 }

@@ -77,7 +77,12 @@ where
         Ok(_) => {}
         Err(error) if error.code() == 404 => {}
         Err(source) => {
-            return Err(ApplyError::Call { verb: "delete", kind: child.kind, name: child.name().to_owned(), source });
+            return Err(ApplyError::Call {
+                verb: "delete",
+                kind: child.kind.as_str(),
+                name: child.name().to_owned(),
+                source,
+            });
         }
     }
     let key = (child.kind, writer.namespace.to_owned(), child.name().to_owned());

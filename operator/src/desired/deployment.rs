@@ -28,8 +28,9 @@ pub use container::CONTAINER_NAME;
 /// How long endpoints need to learn that a pod goes; the pod serves on meanwhile. Source: protocol.md, section 7.
 const PRE_STOP_SECONDS: i64 = 5;
 
-/// The longest that a call may take, and as long as streams are drained. Chosen with the server: 30 s.
-const LONGEST_CALL_SECONDS: i64 = 30;
+/// As long as streams are drained and our own tools may take; a call of an upstream's tool may take longer. Chosen with the
+/// server: 30 s.
+const DRAIN_SECONDS: i64 = 30;
 
 /// Time to flush telemetry and to exit. Source: protocol.md, section 7.
 const EXIT_SECONDS: i64 = 5;
@@ -101,15 +102,23 @@ fn pod_spec(valid: &ValidServer) -> PodSpec {
             run_as_non_root: Some(true),
             run_as_user: Some(NON_ROOT),
             run_as_group: Some(NON_ROOT),
+            // Whose group the files of Secrets belong to, so that nobody else needs to read them.
+            fs_group: Some(NON_ROOT),
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
-        termination_grace_period_seconds: Some(PRE_STOP_SECONDS + LONGEST_CALL_SECONDS + EXIT_SECONDS),
+        termination_grace_period_seconds: Some(grace_period_seconds(valid)),
         topology_spread_constraints: Some(vec![spread_over_nodes(valid)]),
         containers: vec![container::gateway(valid)],
         volumes: Some(volumes::volumes(valid)),
         ..PodSpec::default()
     }
+}
+
+/// The pause before SIGTERM, the longest call that may be under way, and the exit. Source: protocol.md, section 7.
+fn grace_period_seconds(valid: &ValidServer) -> i64 {
+    let longest_call = valid.config.upstreams.iter().map(|upstream| i64::from(upstream.timeout_seconds)).max();
+    PRE_STOP_SECONDS + longest_call.unwrap_or(0).max(DRAIN_SECONDS) + EXIT_SECONDS
 }
 
 /// Soft: one node left is better than no pod. Counted for each ReplicaSet alone, else a rollout would
@@ -128,10 +137,28 @@ fn spread_over_nodes(valid: &ValidServer) -> TopologySpreadConstraint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        observed::Observed,
+        validate::{
+            tests::{mcp_server, settings},
+            validate,
+        },
+    };
 
-    /// Source: protocol.md, section 7.
     #[test]
     fn the_grace_period_holds_the_pre_stop_the_longest_call_and_the_exit() {
-        assert_eq!(PRE_STOP_SECONDS + LONGEST_CALL_SECONDS + EXIT_SECONDS, 40);
+        for (upstreams, seconds) in [
+            ("[]", 40),
+            ("[{ name: a, url: 'https://a.example.com', timeoutSeconds: 5 }]", 40),
+            ("[{ name: a, url: 'https://a.example.com', timeoutSeconds: 31 }]", 41),
+            (
+                "[{ name: a, url: 'https://a.example.com' }, { name: b, url: 'https://b.example.com', timeoutSeconds: 600 }]",
+                610,
+            ),
+        ] {
+            let spec = format!("{{ auth: {{ issuers: [{{ issuer: https://login }}] }}, upstreams: {upstreams} }}");
+            let valid = validate(&mcp_server(&spec), &Observed::default(), &settings()).unwrap();
+            assert_eq!(pod_spec(&valid).termination_grace_period_seconds, Some(seconds), "{upstreams}");
+        }
     }
 }

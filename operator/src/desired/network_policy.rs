@@ -30,10 +30,10 @@ const DNS_PORT: u16 = 53;
 
 /// Link-local with the metadata services of most clouds, and those that sit on ordinary addresses: Alibaba, Azure's
 /// platform address, Oracle's older one. The same list as the gateway's own, in `server/src/net/address.rs`.
-const NEVER_V4: [&str; 4] = ["100.100.100.200/32", "168.63.129.16/32", "169.254.0.0/16", "192.0.0.192/32"];
+pub(crate) const NEVER_V4: [&str; 4] = ["100.100.100.200/32", "168.63.129.16/32", "169.254.0.0/16", "192.0.0.192/32"];
 
 /// Link-local, and the metadata services of AWS and Google Cloud on unique local addresses.
-const NEVER_V6: [&str; 3] = ["fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10"];
+pub(crate) const NEVER_V6: [&str; 3] = ["fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10"];
 
 /// `<name>`.
 pub(super) fn network_policy(valid: &ValidServer) -> NetworkPolicy {

@@ -48,6 +48,7 @@ fn the_order_of_what_has_no_order_changes_no_byte() {
         let mut mcp_server = parse(FULL);
         let spec = &mut mcp_server.spec;
         spec.auth.issuers.rotate_left(rotation % 2);
+        spec.upstreams.rotate_left(rotation % 2);
         for issuer in &mut spec.auth.issuers {
             rotate(&mut issuer.audiences, rotation);
         }
@@ -72,13 +73,16 @@ fn every_object_is_ours_alone_and_says_what_it_should_be() {
             let owner = &metadata["ownerReferences"][0];
             assert_eq!(owner["uid"], "11111111-2222-3333-4444-555555555555");
             assert_eq!((&owner["controller"], &owner["blockOwnerDeletion"]), (&true.into(), &true.into()));
-            assert_eq!(metadata["annotations"][DESIRED_HASH].as_str().unwrap().len(), 10);
+            // The Secret is made once and never compared.
+            if object["kind"] != "Secret" {
+                assert_eq!(metadata["annotations"][DESIRED_HASH].as_str().unwrap().len(), 10);
+            }
         }
     }
 }
 
 #[test]
-fn scaling_changes_the_deployment_and_nothing_in_its_template() {
+fn scaling_changes_the_policy_and_the_deployment_but_nothing_in_its_template() {
     let before = parse(MINIMAL);
     let mut after = before.clone();
     after.spec.replicas = 7;
@@ -88,6 +92,9 @@ fn scaling_changes_the_deployment_and_nothing_in_its_template() {
             assert_eq!(before["spec"]["template"], after["spec"]["template"]);
             assert_eq!(after["spec"]["replicas"], 7);
             assert_ne!(before["metadata"]["annotations"], after["metadata"]["annotations"]);
+        } else if before["metadata"]["name"] == "tools-policy" {
+            let policy = after["data"]["gateway-policy.json"].as_str().unwrap();
+            assert!(policy.contains(r#""replicas": 7"#), "{policy}");
         } else {
             assert_eq!(before, after);
         }
@@ -102,6 +109,31 @@ fn a_tightened_rule_rolls_no_pod() {
     assert_eq!(all(&before).deployment, all(&after).deployment);
     assert_eq!(all(&before).config_map, all(&after).config_map);
     assert_ne!(all(&before).policy_config_map, all(&after).policy_config_map);
+}
+
+#[test]
+fn limits_roll_no_pod() {
+    let before = parse(MINIMAL);
+    let mut after = before.clone();
+    after.spec.limits.streams_per_principal = 1;
+    after.spec.sessions.replay_events = 0;
+    assert_eq!(all(&before).deployment, all(&after).deployment);
+    assert_eq!(all(&before).config_map, all(&after).config_map);
+    assert_ne!(all(&before).policy_config_map, all(&after).policy_config_map);
+}
+
+/// Defaults of the CRD and of the file are the same: what is left out here is left to the server there.
+#[test]
+fn without_limits_the_policy_has_its_defaults() {
+    use crds::gateway_config::{GatewayPolicy, LimitsPolicy, Versioned};
+    let text = all(&parse(MINIMAL)).policy_config_map.data.unwrap()["gateway-policy.json"].clone();
+    assert_eq!(GatewayPolicy::parse(text.as_bytes()).unwrap().limits, LimitsPolicy::default());
+}
+
+/// Nothing that is compared, logged or printed holds a key.
+#[test]
+fn the_desired_secret_holds_no_key() {
+    assert_eq!(all(&parse(FULL)).sealing_secret.data, None);
 }
 
 /// The gateway reads the mounted file again: a rollout besides would be one change made twice.
@@ -142,7 +174,8 @@ fn pods_have_no_privilege() {
             assert_eq!(container["env"], Value::Null);
         }
         for volume in pod["volumes"].as_array().unwrap() {
-            assert_ne!(volume["configMap"], Value::Null, "only ConfigMaps are mounted");
+            let own = volume["secret"]["secretName"].as_str().is_some_and(|name| name == "tools-sealing-1-11111111");
+            assert!(volume["configMap"] != Value::Null || own, "only ConfigMaps and the own key are mounted");
         }
     }
 }
@@ -178,14 +211,23 @@ fn all(mcp_server: &McpServer) -> Desired {
 
 /// In the order of application.
 fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
-    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
-        all(mcp_server);
+    let Desired {
+        service_account,
+        config_map,
+        policy_config_map,
+        network_policy,
+        service,
+        sealing_secret,
+        deployment,
+        ingress,
+    } = all(mcp_server);
     let mut objects = vec![
         json(&service_account),
         json(&config_map),
         json(&policy_config_map),
         json(&network_policy),
         json(&service),
+        json(&sealing_secret),
         json(&deployment),
     ];
     objects.extend(ingress.as_ref().map(json));

@@ -1,6 +1,7 @@
 //! Pods as decisions see them. A pod belongs by its labels; what it says of itself is not trusted.
 
 use crds::McpServer;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::runtime::reflector::ObjectRef;
 
@@ -8,17 +9,23 @@ use super::Sources;
 use crate::{
     caches::CachedKind,
     desired::{CONTAINER_NAME, label, selector},
-    observed::ObservedPod,
+    observed::{ObservedPod, VOLUMES_PATIENCE, Volumes},
 };
 
 /// The pods of `key` that the cache holds.
-pub(super) fn pods(sources: &Sources<'_>, key: &ObjectRef<McpServer>, namespace: &str, name: &str) -> Vec<ObservedPod> {
+pub(super) fn pods(
+    sources: &Sources<'_>,
+    key: &ObjectRef<McpServer>,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> Vec<ObservedPod> {
     let labelled = sources.caches.index.of(namespace, name);
     let names = labelled.iter().filter(|(kind, _)| *kind == CachedKind::Pod);
     let pods = names.filter_map(|(_, pod)| sources.caches.pod(namespace, pod));
     pods.filter(|pod| is_selected(pod, name))
         .map(|pod| {
-            let mut observed = observed_pod(&pod);
+            let mut observed = observed_pod(&pod, now);
             observed.verification = sources.verifier.found(key, &observed.uid);
             observed
         })
@@ -30,7 +37,7 @@ fn is_selected(pod: &Pod, name: &str) -> bool {
     selector(name).iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
 }
 
-fn observed_pod(pod: &Pod) -> ObservedPod {
+fn observed_pod(pod: &Pod, now: Timestamp) -> ObservedPod {
     let metadata = &pod.metadata;
     let status = pod.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
@@ -50,9 +57,22 @@ fn observed_pod(pod: &Pod) -> ObservedPod {
         unscheduled_reason: condition(conditions, "PodScheduled")
             .filter(|scheduled| scheduled.status == "False")
             .and_then(|scheduled| scheduled.reason.clone()),
+        volumes: volumes(pod, conditions, now),
         deleting: metadata.deletion_timestamp.is_some(),
         verification: None,
     }
+}
+
+/// The kubelet says it with a condition since Kubernetes 1.29, which speaks of the pod's network as well; a pod that has
+/// ended has it again.
+fn volumes(pod: &Pod, conditions: &[PodCondition], now: Timestamp) -> Volumes {
+    let starts = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
+    let waiting = condition(conditions, "PodReadyToStartContainers").filter(|ready| ready.status == "False");
+    let Some(waiting) = waiting.filter(|_| starts) else { return Volumes::Mounted };
+    let since = waiting.last_transition_time.as_ref().or(pod.metadata.creation_timestamp.as_ref());
+    let late =
+        since.is_some_and(|since| now.duration_since(since.0).unsigned_abs() >= VOLUMES_PATIENCE && since.0 < now);
+    if late { Volumes::Late } else { Volumes::OnTheWay }
 }
 
 fn condition<'a>(conditions: &'a [PodCondition], type_: &str) -> Option<&'a PodCondition> {
@@ -91,6 +111,29 @@ mod tests {
             waiting_reason: Some("ImagePullBackOff".to_owned()),
             ..ObservedPod::default()
         };
-        assert_eq!(observed_pod(&pod), expected);
+        assert_eq!(observed_pod(&pod, Timestamp::UNIX_EPOCH), expected);
+    }
+    #[test]
+    fn volumes_that_do_not_come_are_late_after_a_minute() {
+        let pod = |phase: &str, status: &str| -> Pod {
+            serde_json::from_value(serde_json::json!({
+                "metadata": { "name": "tools-1" },
+                "status": { "phase": phase, "conditions": [{
+                    "type": "PodReadyToStartContainers", "status": status, "lastTransitionTime": "2026-11-22T10:00:00Z",
+                }] },
+            }))
+            .unwrap()
+        };
+        let at = |time: &str| format!("2026-11-22T{time}Z").parse::<Timestamp>().unwrap();
+        for (phase, status, now, expected) in [
+            ("Pending", "False", "10:00:59", Volumes::OnTheWay),
+            ("Pending", "False", "10:01:00", Volumes::Late),
+            // A clock that is behind the node's.
+            ("Pending", "False", "09:00:00", Volumes::OnTheWay),
+            ("Pending", "True", "10:30:00", Volumes::Mounted),
+            ("Succeeded", "False", "10:30:00", Volumes::Mounted),
+        ] {
+            assert_eq!(observed_pod(&pod(phase, status), at(now)).volumes, expected, "{phase} {status} {now}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use super::*;
 use fake_api::{FakeApi, Fault};
 use fixture::Operator;
 
-/// Requests of a create: seven children and a status.
-const REQUESTS_OF_A_CREATE: usize = 8;
+/// Requests of a create: seven children, a Secret and a status.
+const REQUESTS_OF_A_CREATE: usize = 9;
 
 #[tokio::test(start_paused = true)]
 async fn a_create_sends_each_child_once_in_order_and_one_status_and_reads_nothing() {
@@ -25,6 +25,7 @@ async fn a_create_sends_each_child_once_in_order_and_one_status_and_reads_nothin
         PATCH networkpolicies/tools mcp-operator force
         PATCH services/tools mcp-operator force
         PATCH ingresses/tools mcp-operator force
+        POST secrets mcp-operator
         PATCH deployments/tools mcp-operator force
         PATCH mcpservers/tools/status mcp-operator-status force"]]
     .assert_eq(&fixture::without_revision(&api.take_requests()));
@@ -42,6 +43,64 @@ async fn a_run_that_changes_nothing_sends_nothing() {
     operator.sync();
     operator.run().await.unwrap();
     assert_eq!(api.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sealing_key_is_made_once_and_never_asked_for() {
+    let api = fixture::api();
+    let operator = Operator::new(&api);
+    fixture::converge(&operator).await;
+    let secret = api.objects()[fixture::SECRET].clone();
+    let key = k8s_openapi::ByteString([7; 32].to_vec());
+    assert_eq!(secret["data"], json!({ "key": key }));
+    assert_eq!((&secret["immutable"], &secret["type"]), (&json!(true), &json!("mcpfoundry.dev/sealing-key")));
+    assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], crate::validate::tests::UID);
+
+    // A change of the Deployment asks for it again, and is told that it exists.
+    api.edit("mcpservers/tools", |mcp_server| mcp_server["spec"]["replicas"] = json!(3));
+    operator.sync();
+    operator.run().await.unwrap();
+    let requests = api.take_requests();
+    let expected = [
+        "PATCH configmaps/tools-policy mcp-operator force",
+        "POST secrets mcp-operator",
+        "PATCH deployments/tools mcp-operator force",
+    ];
+    assert_eq!(children(&requests), expected);
+    assert_eq!(api.objects()[fixture::SECRET], secret);
+}
+
+/// Whoever deletes it learns: new pods wait for the volume, and the operator makes a new key.
+#[tokio::test(start_paused = true)]
+async fn a_deleted_sealing_key_is_made_again_when_pods_have_waited_for_it_too_long() {
+    let api = fixture::api();
+    let operator = Operator::new(&api);
+    fixture::converge(&operator).await;
+    api.remove(fixture::SECRET);
+    let waiting_since = |time: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "tools-1", "namespace": "demo", "uid": "p1",
+                "labels": {
+                    "mcpfoundry.dev/mcp-server": "tools", "app.kubernetes.io/name": "mcp-server",
+                    "app.kubernetes.io/instance": "tools",
+                },
+            },
+            "status": { "phase": "Pending", "conditions": [{
+                "type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": time,
+            }] },
+        })
+    };
+    api.edit("pods/tools-1", |pod| *pod = waiting_since("1969-12-31T23:59:30Z"));
+    operator.sync();
+    assert_eq!(operator.run().await.unwrap(), Action::requeue(crate::observed::VOLUMES_PATIENCE));
+    assert!(!api.objects().contains_key(fixture::SECRET));
+
+    api.edit("pods/tools-1", |pod| *pod = waiting_since("1969-12-31T23:58:30Z"));
+    operator.sync();
+    operator.run().await.unwrap();
+    assert!(api.objects().contains_key(fixture::SECRET));
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +233,120 @@ async fn a_panic_is_one_objects_problem_and_counted() {
     assert!(operator.metrics().contains("mcp_operator_panics_total 1"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_in_a_condition_and_an_event_and_the_next_run_mends_it() {
+    let api = fixture::api();
+    fixture::converge(&Operator::new(&api)).await;
+    let operator = Operator::with_clock(&api, Clock::broken_once(jiff::Timestamp::UNIX_EPOCH));
+    let error = operator.run().await.unwrap_err();
+    assert!(matches!(error, Error::Panicked));
+    assert_eq!(api.take_requests(), ["PATCH mcpservers/tools/status mcp-operator-status force", "POST events"]);
+    assert_eq!(
+        fixture::condition(&api, "Ready"),
+        "False InternalError reconcile: a defect of the operator ended the run; tell us, with the operator's log; it tries again"
+    );
+    assert!(fixture::condition(&api, "WorkloadAvailable").starts_with("False Progressing"));
+    assert!(fixture::condition(&api, "Reconciling").starts_with("True InternalError"));
+
+    operator.sync();
+    operator.run().await.unwrap();
+    assert!(fixture::condition(&api, "Ready").starts_with("False Progressing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_panic_again_costs_no_write() {
+    let api = fixture::api();
+    for requests in [2, 0] {
+        let operator = Operator::with_clock(&api, Clock::broken_once(jiff::Timestamp::UNIX_EPOCH));
+        operator.run().await.unwrap_err();
+        assert_eq!(api.take_requests().len(), requests);
+    }
+}
+
+/// Source: operator.md, P23.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_hangs_ends_in_a_condition_within_two_minutes() {
+    let api = fixture::api();
+    fixture::converge(&Operator::new(&api)).await;
+    // Every child is there and unknown, so each costs two requests, and each of them nearly its deadline.
+    let operator = Operator::blind(&api);
+    api.delay_answers(Duration::from_millis(9_900));
+    let start = Instant::now();
+    let error = operator.run().await.unwrap_err();
+    assert!(matches!(error, Error::Deadline));
+    assert!(start.elapsed() <= Duration::from_secs(120));
+    assert_eq!(
+        fixture::condition(&api, "Ready"),
+        "False DeadlineExceeded reconcile: the run took longer than 110 s; check that the Kubernetes API answers in time, the operator tries again"
+    );
+}
+
+/// Source: operator.md, `namespace-deletion`.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_any_more_once_the_namespace_is_going() {
+    let api = fixture::api();
+    let operator = Operator::new(&api);
+    fixture::converge(&operator).await;
+    api.remove("services/tools");
+    api.break_request(0, Fault::NamespaceTerminating);
+    operator.sync();
+    assert!(matches!(operator.run().await.unwrap_err(), Error::NamespaceTerminating));
+    assert_eq!(api.take_requests(), ["PATCH services/tools mcp-operator force"]);
+
+    api.remove("deployments/tools");
+    api.remove("configmaps/tools-policy");
+    operator.sync();
+    assert_eq!(operator.run().await.unwrap(), Action::await_change());
+    assert_eq!(api.take_requests(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_cannot_be_made_because_the_namespace_is_going_are_no_news() {
+    let api = fixture::api();
+    let operator = Operator::new(&api);
+    fixture::converge(&operator).await;
+    api.edit("deployments/tools", |deployment| {
+        deployment["status"] = json!({ "conditions": [{
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "pods \"tools-1\" is forbidden: unable to create new content in namespace demo because it is being terminated",
+        }] });
+    });
+    operator.sync();
+    assert_eq!(operator.run().await.unwrap(), Action::await_change());
+    assert_eq!(api.take_requests(), Vec::<String>::new());
+}
+
+/// A restart forgets what pods said, and the pods of a spec that is held are not asked again.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_spec_keeps_what_status_had_over_a_restart() {
+    let api = fixture::api();
+    fixture::converge(&Operator::new(&api)).await;
+    api.edit("mcpservers/tools", |mcp_server| {
+        mcp_server["status"]["eras"] = json!("2026-07-28");
+        mcp_server["status"]["tools"] = json!({ "count": 3, "digest": "d" });
+        mcp_server["status"]["upstreams"] = json!([{ "name": "search", "ready": true, "tools": 2 }]);
+        mcp_server["spec"]["auth"]["issuers"][0]["caConfigMapRef"] = json!({ "name": "gone" });
+    });
+    api.edit("pods/tools-1", |pod| {
+        *pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "tools-1", "namespace": "demo", "uid": "p1",
+                "labels": {
+                    "mcpfoundry.dev/mcp-server": "tools", "app.kubernetes.io/name": "mcp-server",
+                    "app.kubernetes.io/instance": "tools",
+                },
+            },
+            "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+        });
+    });
+    Operator::new(&api).run().await.unwrap();
+    let status = &api.objects()["mcpservers/tools"]["status"];
+    assert!(fixture::condition(&api, "Ready").starts_with("False MissingConfigMap"));
+    assert_eq!((&status["eras"], &status["tools"]["count"]), (&json!("2026-07-28"), &json!(3)));
+    assert_eq!(status["upstreams"][0]["name"], "search");
+}
+
 #[test]
 fn what_only_a_person_can_change_is_told_from_what_passes() {
     for (code, reason, permanent) in [
@@ -190,12 +363,7 @@ fn what_only_a_person_can_change_is_told_from_what_passes() {
 fn apply_error(code: u16) -> Error {
     let status = kube::core::Status::failure("because", "Because").with_code(code);
     let source = kube::Error::Api(status.boxed()).into();
-    Error::Apply(crate::apply::ApplyError::Call {
-        verb: "apply",
-        kind: crate::observed::ChildKind::Service,
-        name: "tools".to_owned(),
-        source,
-    })
+    Error::Apply(crate::apply::ApplyError::Call { verb: "apply", kind: "Service", name: "tools".to_owned(), source })
 }
 
 fn children(requests: &[String]) -> Vec<&str> {

@@ -3,10 +3,14 @@
 //! A report is untrusted and may be a lie; what the endpoint answers to a request without a token is
 //! evidence of its own. A pod that is not ready is on its way, unless it says what is wrong.
 
+use std::{cell::OnceCell, collections::BTreeSet};
+
 use crds::{
     conditions::Reason,
-    gateway_config::AuthMode,
+    gateway_config::{AuthMode, GatewayPolicy, Versioned as _},
     gateway_report::{GatewayReport, IssuerReport, KeySetState},
+    mcp_server::MAX_REPLICAS,
+    revision::revision,
 };
 
 use super::{
@@ -19,10 +23,30 @@ use crate::{
     validate::ValidServer,
 };
 
+/// The policy of a spec with every other number of replicas. A pod that has one of them has the same rules and limits in force,
+/// and what the number decides (streams of older clients) follows when the kubelet has brought the file. Else every scaling
+/// would take `Ready` away for so long.
+pub(super) struct Scales<'a> {
+    policy: &'a GatewayPolicy,
+    /// Made for the first pod with another revision: a hundred hashes are not for every run.
+    revisions: OnceCell<BTreeSet<String>>,
+}
+
+impl<'a> Scales<'a> {
+    pub(super) fn of(valid: &'a ValidServer) -> Self {
+        Self { policy: &valid.policy, revisions: OnceCell::new() }
+    }
+
+    fn have(&self, policy_revision: &str) -> bool {
+        let of = |replicas| revision(GatewayPolicy { replicas, ..self.policy.clone() }.to_json().as_bytes());
+        self.revisions.get_or_init(|| (0..=MAX_REPLICAS).map(of).collect()).contains(policy_revision)
+    }
+}
+
 /// `PolicyInForce`, of all pods.
-pub(super) fn policy(valid: &ValidServer, current: &[&ObservedPod]) -> Concern {
+pub(super) fn policy(valid: &ValidServer, scales: &Scales<'_>, current: &[&ObservedPod]) -> Concern {
     let good = Concern::good(Reason::InForce, "every pod has the policy of this spec in force");
-    together(valid, current, good, policy_of)
+    together(valid, current, good, |valid, pod| policy_of(valid, scales, pod))
 }
 
 /// `AuthReady`, of all pods.
@@ -41,8 +65,8 @@ pub(super) fn auth(valid: &ValidServer, current: &[&ObservedPod]) -> Concern {
 }
 
 /// Whether everything about this pod was seen to be right.
-pub(super) fn is_verified(valid: &ValidServer, pod: &ObservedPod) -> bool {
-    pod.ready && is_good(policy_of(valid, pod)) && is_good(auth_of(valid, pod))
+pub(super) fn is_verified(valid: &ValidServer, scales: &Scales<'_>, pod: &ObservedPod) -> bool {
+    pod.ready && is_good(policy_of(valid, scales, pod)) && is_good(auth_of(valid, pod))
 }
 
 /// What pods complain about that does not stop them.
@@ -62,14 +86,14 @@ pub(super) fn reports<'a>(pods: &'a [&ObservedPod]) -> impl Iterator<Item = &'a 
 }
 
 /// `None`: all is well.
-type Finding = Option<Concern>;
+pub(super) type Finding = Option<Concern>;
 
 fn is_good(finding: Finding) -> bool {
     finding.is_none_or(|concern| concern.holds())
 }
 
 /// The worst of what holds for the pods; the number of pods that share it is part of the message.
-fn together(
+pub(super) fn together(
     valid: &ValidServer,
     current: &[&ObservedPod],
     good: Concern,
@@ -98,12 +122,12 @@ fn together(
     }
 }
 
-fn policy_of(valid: &ValidServer, pod: &ObservedPod) -> Finding {
+fn policy_of(valid: &ValidServer, scales: &Scales<'_>, pod: &ObservedPod) -> Finding {
     let report = match report(valid, pod) {
         Ok(report) => report,
         Err(concern) => return Some(concern),
     };
-    if report.policy_revision == valid.policy_revision {
+    if report.policy_revision == valid.policy_revision || scales.have(&report.policy_revision) {
         return None;
     }
     Some(match report.file_problems.first() {
@@ -118,7 +142,7 @@ fn policy_of(valid: &ValidServer, pod: &ObservedPod) -> Finding {
 }
 
 /// The report of the configuration that was rolled out, or why there is none.
-fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'a GatewayReport, Concern> {
+pub(super) fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'a GatewayReport, Concern> {
     let verification = asked(pod)?;
     let report = match &verification.report {
         Ok(report) => report,
@@ -147,7 +171,7 @@ fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'a GatewayRe
 }
 
 /// Something is wrong, and nobody can say whether the concern itself holds.
-fn unseen(reason: Reason, message: String) -> Concern {
+pub(super) fn unseen(reason: Reason, message: String) -> Concern {
     Concern { wrong: true, ..Concern::unknown(reason, message) }
 }
 

@@ -52,6 +52,13 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
     if mcp_server.spec.expose.as_ref().is_some_and(|expose| expose.ingress.is_some()) {
         concerns.push((ConditionType::IngressReady, not_looked_at()));
     }
+    if !mcp_server.spec.upstreams.is_empty() {
+        concerns.insert(4, (ConditionType::UpstreamsReady, not_looked_at()));
+    }
+    concerns.push((ConditionType::LegacyStreams, not_looked_at()));
+    // A spec that is held is not asked about: after a restart the pods' own words of before are all there is.
+    let unasked = staying.iter().any(|pod| pod.verification.is_none());
+    let standing = mcp_server.status.clone().filter(|_| unasked).unwrap_or_default();
     Findings {
         concerns,
         not_ready: Some(why),
@@ -61,10 +68,12 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
         // The URL of a spec that is not in force leads nowhere.
         url: None,
         replicas_summary: Some(format!("0/{}", mcp_server.spec.replicas)),
-        config_revision: agreed(&staying, |report| bounded(&report.config_revision, 64)),
-        policy_revision: agreed(&staying, |report| bounded(&report.policy_revision, 64)),
-        eras: agreed(&staying, |report| bounded(&report.eras.join(","), 512)),
-        tools: agreed(&staying, tools),
+        config_revision: agreed(&staying, |report| bounded(&report.config_revision, 64)).or(standing.config_revision),
+        policy_revision: agreed(&staying, |report| bounded(&report.policy_revision, 64)).or(standing.policy_revision),
+        eras: agreed(&staying, |report| bounded(&report.eras.join(","), 512)).or(standing.eras),
+        tools: agreed(&staying, tools).or(standing.tools),
+        // Of what was applied before nobody knows the upstreams: what was seen of them stays.
+        upstreams: mcp_server.status.as_ref().map(|status| status.upstreams.clone()).unwrap_or_default(),
     }
 }
 

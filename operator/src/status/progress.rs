@@ -9,7 +9,9 @@ use crds::{
 use super::{
     Findings,
     concern::Concern,
-    gateways::{auth, file_problem, is_verified, policy, reports},
+    gateways::{Scales, auth, file_problem, is_verified, policy, reports},
+    legacy::legacy_streams,
+    upstreams::{first_handshakes, upstream_statuses, upstreams},
     workload::workload,
 };
 use crate::{
@@ -22,16 +24,19 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
     let staying: Vec<&ObservedPod> = observed.pods.iter().filter(|pod| !pod.deleting).collect();
     let current: Vec<&ObservedPod> =
         staying.iter().copied().filter(|pod| pod.config_revision.as_deref() == revision).collect();
-    let verified: Vec<&ObservedPod> = current.iter().copied().filter(|pod| is_verified(valid, pod)).collect();
+    let scales = Scales::of(valid);
+    let verified: Vec<&ObservedPod> = current.iter().copied().filter(|pod| is_verified(valid, &scales, pod)).collect();
 
     let workload = workload(valid, observed, &current);
     let auth = auth(valid, &current);
-    let policy = policy(valid, &current);
-    let not_ready = not_ready(valid, &workload, &auth, &policy, verified.len());
+    let policy = policy(valid, &scales, &current);
+    let upstreams = upstreams(valid, &current);
+    let handshakes = first_handshakes(valid, &current);
+    let not_ready = not_ready(valid, [&workload, &auth, &policy, &handshakes], verified.len());
     // Of a revision that nobody has yet, the pods that serve say what is there.
     let speaking = if verified.is_empty() { &staying } else { &verified };
     Findings {
-        degraded: degraded(observed, not_ready.as_ref(), &auth, &current),
+        degraded: degraded(observed, not_ready.as_ref(), upstreams.as_ref(), &auth, &current),
         at_work: at_work(valid, observed, &workload),
         not_ready,
         ready_message: format!("{0} of {0} pods serve {1}, and each was asked", valid.replicas, valid.endpoint.url),
@@ -41,30 +46,37 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
         policy_revision: agreed(speaking, |report| bounded(&report.policy_revision, 64)),
         eras: agreed(speaking, |report| bounded(&report.eras.join(","), 512)),
         tools: agreed(speaking, tools),
-        concerns: concerns(valid, workload, auth, policy),
+        upstreams: upstream_statuses(valid, speaking),
+        concerns: concerns(valid, workload, auth, policy, upstreams),
     }
 }
 
-fn concerns(valid: &ValidServer, workload: Concern, auth: Concern, policy: Concern) -> Vec<(ConditionType, Concern)> {
+fn concerns(
+    valid: &ValidServer,
+    workload: Concern,
+    auth: Concern,
+    policy: Concern,
+    upstreams: Option<Concern>,
+) -> Vec<(ConditionType, Concern)> {
     let mut concerns = vec![
         (ConditionType::SpecValid, Concern::good(Reason::Valid, "the spec can be run")),
         (ConditionType::WorkloadAvailable, workload),
         (ConditionType::AuthReady, auth),
         (ConditionType::PolicyInForce, policy),
     ];
+    concerns.extend(upstreams.map(|upstreams| (ConditionType::UpstreamsReady, upstreams)));
     if valid.ingress.is_some() {
         let message = format!("an Ingress cannot say whether it works; try: curl -i {}", valid.endpoint.url);
         concerns.push((ConditionType::IngressReady, Concern::unknown(Reason::Applied, message)));
     }
+    concerns.push((ConditionType::LegacyStreams, legacy_streams(valid)));
     concerns
 }
 
 /// The hop that is missing: what is wrong before what is unfinished, and the cause before its effect.
 fn not_ready(
     valid: &ValidServer,
-    workload: &Concern,
-    auth: &Concern,
-    policy: &Concern,
+    [workload, auth, policy, handshakes]: [&Concern; 4],
     verified: usize,
 ) -> Option<Concern> {
     if workload.reason == Reason::ScaledToZero {
@@ -74,9 +86,9 @@ fn not_ready(
     // That a rollout stands still is the effect of what a pod complains about.
     let effect = Some(workload).filter(|workload| workload.reason == Reason::ProgressDeadlineExceeded);
     let cause = Some(workload).filter(|_| effect.is_none());
-    let by_weight = [alarm, cause, Some(auth), Some(policy), effect];
+    let by_weight = [alarm, cause, Some(auth), Some(policy), Some(handshakes), effect];
     let wrong = by_weight.into_iter().flatten().find(|concern| concern.wrong);
-    let first = wrong.or_else(|| [workload, policy, auth].into_iter().find(|concern| !concern.holds()));
+    let first = wrong.or_else(|| [workload, policy, auth, handshakes].into_iter().find(|concern| !concern.holds()));
     match first {
         // The rollout is over time: whatever the cause, Kubernetes has given up on it.
         Some(concern) => Some(Concern { stuck: concern.stuck || workload.stuck, ..concern.clone() }),
@@ -90,13 +102,15 @@ fn not_ready(
 fn degraded(
     observed: &Observed,
     not_ready: Option<&Concern>,
+    upstreams: Option<&Concern>,
     auth: &Concern,
     current: &[&ObservedPod],
 ) -> Option<Concern> {
     let serves = observed.pods.iter().any(|pod| pod.ready && !pod.deleting);
     let wrong = not_ready.filter(|concern| concern.wrong).cloned();
     let stale = Some(auth).filter(|auth| auth.reason == Reason::StaleKeys).cloned();
-    wrong.or(stale).or_else(|| file_problem(current)).filter(|_| serves)
+    let lost = upstreams.filter(|upstreams| upstreams.wrong).cloned();
+    wrong.or(lost).or(stale).or_else(|| file_problem(current)).filter(|_| serves)
 }
 
 /// With 0 replicas there is an end to work; else somebody works until the endpoint is ready.

@@ -19,16 +19,17 @@ fn ready_means_that_every_pod_was_asked() {
     check(
         &World::settled(),
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -37,16 +38,17 @@ fn a_new_object_is_not_ready() {
     check(
         &World::just_applied(),
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
-        Ready=False Progressing the objects of this spec are written, and not seen yet
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False Progressing the objects of this spec are written, and not seen yet
-        AuthReady=Unknown Progressing not every pod of this revision has answered yet
-        PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True Progressing the objects of this spec are written, and not seen yet
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
+            Ready=False Progressing the objects of this spec are written, and not seen yet
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False Progressing the objects of this spec are written, and not seen yet
+            AuthReady=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True Progressing the objects of this spec are written, and not seen yet
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -77,16 +79,17 @@ fn a_pod_that_nobody_asked_holds_ready() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False Progressing not every pod of this revision has answered yet
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=Unknown Progressing not every pod of this revision has answered yet
-        PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True Progressing not every pod of this revision has answered yet
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False Progressing not every pod of this revision has answered yet
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True Progressing not every pod of this revision has answered yet
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -98,16 +101,17 @@ fn a_lost_pod_is_counted() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False Progressing 1 of 2 pods of this revision are available; the others are on their way
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False Progressing 1 of 2 pods of this revision are available; the others are on their way
-        AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True Progressing 1 of 2 pods of this revision are available; the others are on their way
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False Progressing 1 of 2 pods of this revision are available; the others are on their way
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False Progressing 1 of 2 pods of this revision are available; the others are on their way
+            AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True Progressing 1 of 2 pods of this revision are available; the others are on their way
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -119,16 +123,17 @@ fn an_image_that_cannot_be_pulled_is_named() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
-        Ready=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
-        AuthReady=Unknown Progressing not every pod of this revision has answered yet
-        PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
+            Ready=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+            AuthReady=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -139,16 +144,17 @@ fn a_rollout_that_stands_still_waits_for_a_person() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
-        Ready=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
-        AuthReady=Unknown Progressing not every pod of this revision has answered yet
-        PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]],
+            url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
+            Ready=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            AuthReady=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]],
     );
 }
 
@@ -164,16 +170,17 @@ fn the_cause_is_said_before_its_effect() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
-        AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]],
+            url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]],
     );
 }
 
@@ -210,16 +217,17 @@ fn stale_keys_serve_and_are_told() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-        Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            Reconciling=False AsExpected nothing is under way
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -244,16 +252,17 @@ fn a_request_without_a_token_that_is_served_is_an_alarm() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
-        Reconciling=False AsExpected nothing is under way
-        Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]],
+            url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
+            Reconciling=False AsExpected nothing is under way
+            Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]],
     );
 }
 
@@ -300,19 +309,183 @@ fn a_policy_is_in_force_when_every_pod_says_so() {
     check(
         &world,
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-        PolicyInForce=Unknown Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
+            PolicyInForce=Unknown Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
     world.report(0).file_problems = vec!["policy field `rules` is unknown".to_owned()];
     check_ready(&world, "False", "MountedFileProblem");
+}
+
+/// Else each scaling would take `Ready` away for as long as the kubelet needs to bring the file.
+#[test]
+fn a_policy_that_differs_in_the_number_of_replicas_alone_is_in_force() {
+    let mut world = World::settled();
+    world.policy_of_replicas(0, 7);
+    check_ready(&world, "True", "Verified");
+    let status = world.status();
+    assert_eq!(status.replicas_summary.as_deref(), Some("2/2"));
+    assert_eq!(status.policy_revision, None);
+    world.policy_of_replicas(0, 101);
+    check_ready(&world, "False", "Progressing");
+}
+
+#[test]
+fn upstreams_are_told_by_name() {
+    let world = World::with_upstreams();
+    check_ready(&world, "True", "Verified");
+    check_condition(
+        &world,
+        "UpstreamsReady",
+        &expect!["True Connected every pod can call the tools of every upstream"],
+    );
+    check_upstreams(
+        &world,
+        &expect![[r#"
+        search ready=true tools=4 2025-11-25 search-mcp 1.4.2 -
+        wiki ready=true tools=4 2025-11-25 wiki-mcp 1.4.2 -"#]],
+    );
+    assert!(!World::settled().status().conditions.iter().any(|condition| condition.type_ == "UpstreamsReady"));
+}
+
+#[test]
+fn an_upstream_that_no_pod_has_reached_yet_holds_ready() {
+    let mut world = World::with_upstreams();
+    for pod in 0..2 {
+        let search = world.search(pod);
+        *search = crds::gateway_report::UpstreamReport { name: search.name.clone(), ..Default::default() };
+    }
+    check_ready(&world, "False", "Progressing");
+    check_condition(&world, "UpstreamsReady", &expect!["Unknown Progressing upstream `search` is being connected"]);
+
+    world.search(1).last_error = Some("connection refused".to_owned());
+    check_ready(&world, "False", "UpstreamUnavailable");
+    check_condition(
+        &world,
+        "UpstreamsReady",
+        &expect![
+            "False UpstreamUnavailable 1 of 2 pods: upstream `search` cannot be called (connection refused); check its url, that it speaks Streamable HTTP there, and that the gateway's pods may reach it"
+        ],
+    );
+    check_condition(
+        &world,
+        "Degraded",
+        &expect![
+            "True UpstreamUnavailable 1 of 2 pods: upstream `search` cannot be called (connection refused); check its url, that it speaks Streamable HTTP there, and that the gateway's pods may reach it"
+        ],
+    );
+    check_upstreams(
+        &world,
+        &expect![[r#"
+        search ready=false tools=0 - - - connection refused
+        wiki ready=true tools=4 2025-11-25 wiki-mcp 1.4.2 -"#]],
+    );
+}
+
+#[test]
+fn an_upstream_that_is_lost_later_degrades_and_leaves_ready_alone() {
+    let mut world = World::with_upstreams();
+    world.search(0).ready = false;
+    world.search(0).last_error = Some("no answer within 10 s".to_owned());
+    check_ready(&world, "True", "Verified");
+    check_condition(
+        &world,
+        "UpstreamsReady",
+        &expect![
+            "False UpstreamUnavailable 1 of 2 pods: upstream `search` cannot be called (no answer within 10 s); check its url, that it speaks Streamable HTTP there, and that the gateway's pods may reach it"
+        ],
+    );
+    check_condition(
+        &world,
+        "Degraded",
+        &expect![
+            "True UpstreamUnavailable 1 of 2 pods: upstream `search` cannot be called (no answer within 10 s); check its url, that it speaks Streamable HTTP there, and that the gateway's pods may reach it"
+        ],
+    );
+    check_condition(&world, "Stalled", &expect!["False AsExpected nothing waits for a person"]);
+    check_upstreams(
+        &world,
+        &expect![[r#"
+        search ready=false tools=4 2025-11-25 search-mcp 1.4.2 no answer within 10 s
+        wiki ready=true tools=4 2025-11-25 wiki-mcp 1.4.2 -"#]],
+    );
+}
+
+#[test]
+fn a_report_that_leaves_an_upstream_out_is_no_evidence() {
+    let mut world = World::with_upstreams();
+    world.report(0).upstreams.remove(0);
+    check_ready(&world, "False", "ReportUnreadable");
+    assert!(!world.status().upstreams[0].ready);
+}
+
+#[test]
+fn pods_that_differ_about_an_upstream_say_only_what_they_agree_on() {
+    let mut world = World::with_upstreams();
+    world.search(1).server_version = Some("1.5.0".to_owned());
+    world.search(1).tools = 3;
+    world.search(0).server_name = Some("x".repeat(257));
+    check_upstreams(
+        &world,
+        &expect![[r#"
+        search ready=true tools=3 2025-11-25 - - -
+        wiki ready=true tools=4 2025-11-25 wiki-mcp 1.4.2 -"#]],
+    );
+}
+
+#[test]
+fn what_older_clients_are_offered_is_told_and_influences_nothing() {
+    let world = World::settled();
+    check_condition(
+        &world,
+        "LegacyStreams",
+        &expect![
+            "False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them"
+        ],
+    );
+    check_ready(&world, "True", "Verified");
+    check_condition(&world, "Degraded", &expect!["False AsExpected nothing that serves is less than it should be"]);
+}
+
+#[test]
+fn pods_that_wait_for_a_volume_say_so() {
+    let mut world = World::starting();
+    world.pod(0).volumes = crate::observed::Volumes::OnTheWay;
+    check_ready(&world, "False", "Progressing");
+    world.pod(0).volumes = crate::observed::Volumes::Late;
+    check_condition(
+        &world,
+        "WorkloadAvailable",
+        &expect![
+            "False ContainerCannotStart 1 of 2 pods wait for their volumes or their network; if the Secret `tools-sealing-1-11111111` was deleted, the operator makes a new one; look at their events: kubectl describe pods -l app.kubernetes.io/instance=tools"
+        ],
+    );
+}
+
+#[test]
+fn a_held_spec_keeps_what_pods_said_before_this_process_began_to_ask() {
+    let before = World::settled().status();
+    let mut restarted = World::rejected();
+    restarted.mcp_server.status = Some(before.clone());
+    for pod in 0..2 {
+        restarted.pod(pod).verification = None;
+    }
+    let status = restarted.status();
+    assert_eq!((&status.eras, &status.tools), (&before.eras, &before.tools));
+    assert_eq!((&status.config_revision, &status.policy_revision), (&before.config_revision, &before.policy_revision));
+    // What a pod was asked and did not say is gone.
+    for pod in 0..2 {
+        restarted.pod(pod).verification = Some(crate::observed::PodVerification::unreachable());
+    }
+    assert_eq!(restarted.status().eras, None);
 }
 
 #[test]
@@ -339,15 +512,16 @@ fn an_open_endpoint_warns_and_is_ready() {
     check(
         &World::open(),
         &expect![[r#"
-        url=http://tools.demo.svc/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=True Verified 2 of 2 pods serve http://tools.demo.svc/mcp, and each was asked
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-        AuthReady=True AuthenticationDisabled warning: auth.mode is None, so that everybody who reaches the endpoint is served; set issuers to ask for tokens
-        PolicyInForce=True InForce every pod has the policy of this spec in force
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=http://tools.demo.svc/mcp replicas=2/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=True Verified 2 of 2 pods serve http://tools.demo.svc/mcp, and each was asked
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True Available 2 of 2 pods of this revision are available
+            AuthReady=True AuthenticationDisabled warning: auth.mode is None, so that everybody who reaches the endpoint is served; set issuers to ask for tokens
+            PolicyInForce=True InForce every pod has the policy of this spec in force
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -363,16 +537,17 @@ fn nobody_is_served_by_nobody() {
     check(
         &World::scaled_to_zero(),
         &expect![[r#"
-        url=https://mcp.example.com/mcp replicas=0/0 tools=- eras=-
-        Ready=False ScaledToZero spec.replicas is 0, so that nobody is served; scale it up
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=False ScaledToZero spec.replicas is 0, so that nobody is served; scale it up
-        AuthReady=Unknown ScaledToZero there is no pod to ask
-        PolicyInForce=Unknown ScaledToZero there is no pod to ask
-        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=https://mcp.example.com/mcp replicas=0/0 tools=- eras=-
+            Ready=False ScaledToZero spec.replicas is 0, so that nobody is served; scale it up
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=False ScaledToZero spec.replicas is 0, so that nobody is served; scale it up
+            AuthReady=Unknown ScaledToZero there is no pod to ask
+            PolicyInForce=Unknown ScaledToZero there is no pod to ask
+            IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+            LegacyStreams=Unknown ScaledToZero there is no pod to offer anything
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
 
@@ -381,16 +556,17 @@ fn a_missing_reference_waits_for_a_person_and_what_runs_goes_on() {
     check(
         &World::rejected(),
         &expect![[r#"
-        url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
-        SpecValid=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
-        WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
-        AuthReady=Unknown SpecRejected not looked at: what was applied before is held
-        PolicyInForce=Unknown SpecRejected not looked at: what was applied before is held
-        IngressReady=Unknown SpecRejected not looked at: what was applied before is held
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=False AsExpected nothing is under way
-        Stalled=True MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name"#]],
+            url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
+            SpecValid=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
+            WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
+            AuthReady=Unknown SpecRejected not looked at: what was applied before is held
+            PolicyInForce=Unknown SpecRejected not looked at: what was applied before is held
+            IngressReady=Unknown SpecRejected not looked at: what was applied before is held
+            LegacyStreams=Unknown SpecRejected not looked at: what was applied before is held
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=False AsExpected nothing is under way
+            Stalled=True MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name"#]],
     );
 }
 
@@ -399,16 +575,17 @@ fn a_failed_write_is_tried_again_or_waits_for_a_person() {
     check(
         &World::failed(true),
         &expect![[r#"
-        url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
-        Ready=False ApiUnavailable apply Deployment: the API server does not answer; it is tried again
-        SpecValid=True Valid the spec can be run
-        WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
-        AuthReady=Unknown NotApplied not looked at: what was applied before is held
-        PolicyInForce=Unknown NotApplied not looked at: what was applied before is held
-        IngressReady=Unknown NotApplied not looked at: what was applied before is held
-        Degraded=False AsExpected nothing that serves is less than it should be
-        Reconciling=True ApiUnavailable apply Deployment: the API server does not answer; it is tried again
-        Stalled=False AsExpected nothing waits for a person"#]],
+            url=- replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
+            Ready=False ApiUnavailable apply Deployment: the API server does not answer; it is tried again
+            SpecValid=True Valid the spec can be run
+            WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
+            AuthReady=Unknown NotApplied not looked at: what was applied before is held
+            PolicyInForce=Unknown NotApplied not looked at: what was applied before is held
+            IngressReady=Unknown NotApplied not looked at: what was applied before is held
+            LegacyStreams=Unknown NotApplied not looked at: what was applied before is held
+            Degraded=False AsExpected nothing that serves is less than it should be
+            Reconciling=True ApiUnavailable apply Deployment: the API server does not answer; it is tried again
+            Stalled=False AsExpected nothing waits for a person"#]],
     );
     check_ready(&World::failed(false), "False", "ApiUnavailable");
     assert_eq!(condition(&World::failed(false).status(), "Stalled").status, "True");
@@ -543,4 +720,20 @@ fn check_ready(world: &World, status: &str, reason: &str) {
 
 fn condition<'a>(status: &'a McpServerStatus, type_: &str) -> &'a Condition {
     status.conditions.iter().find(|condition| condition.type_ == type_).unwrap()
+}
+
+fn check_condition(world: &World, type_: &str, expected: &Expect) {
+    let status = world.status();
+    let found = status.conditions.iter().find(|condition| condition.type_ == type_).unwrap();
+    expected.assert_eq(&format!("{} {} {}", found.status, found.reason, found.message));
+}
+
+fn check_upstreams(world: &World, expected: &Expect) {
+    let column = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let line = |upstream: &crds::mcp_server::UpstreamStatus| {
+        let said = [&upstream.protocol_version, &upstream.server_name, &upstream.server_version, &upstream.last_error];
+        let said = said.map(column).join(" ");
+        format!("{} ready={} tools={} {said}", upstream.name, upstream.ready, upstream.tools)
+    };
+    expected.assert_eq(&world.status().upstreams.iter().map(line).collect::<Vec<_>>().join("\n"));
 }

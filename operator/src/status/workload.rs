@@ -7,15 +7,24 @@ use crds::conditions::{ConditionStatus, Reason};
 
 use super::concern::{Concern, foreign};
 use crate::{
-    desired::{Desired, annotation, desired},
-    observed::{ChildKind, Observed, ObservedDeployment, ObservedPod},
+    desired::{Desired, annotation, desired, sealing_secret_name},
+    observed::{ChildKind, Observed, ObservedDeployment, ObservedPod, Volumes},
     validate::ValidServer,
 };
 
 /// Whether every object of `desired` was seen, ours and with its hash; then status may speak of this spec.
 pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -> bool {
-    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
-        desired;
+    let Desired {
+        service_account,
+        config_map,
+        policy_config_map,
+        network_policy,
+        service,
+        // Never read: that it is missing is seen by pods that start.
+        sealing_secret: _,
+        deployment,
+        ingress,
+    } = desired;
     let mut wanted = vec![
         (ChildKind::ServiceAccount, &service_account.metadata),
         (ChildKind::ConfigMap, &config_map.metadata),
@@ -122,11 +131,23 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
         )),
         Some("CrashLoopBackOff") => Some(crashing(name)),
         _ if pod.restarted && !pod.ready && !answers => Some(crashing(name)),
+        _ if pod.volumes == Volumes::Late => Some(no_volumes(valid)),
         _ => pod.unscheduled_reason.as_ref().map(|_| {
             let fix = "add nodes, or ask for less in spec.pod.resources";
             (Reason::Unschedulable, format!("fit on no node; {fix}"))
         }),
     }
+}
+
+fn no_volumes(valid: &ValidServer) -> (Reason, String) {
+    let ValidServer { name, owner, .. } = valid;
+    let look = format!("kubectl describe pods -l app.kubernetes.io/instance={name}");
+    let secret = sealing_secret_name(name, owner);
+    let why = format!("if the Secret `{secret}` was deleted, the operator makes a new one");
+    (
+        Reason::ContainerCannotStart,
+        format!("wait for their volumes or their network; {why}; look at their events: {look}"),
+    )
 }
 
 fn image_pull(valid: &ValidServer, why: &str) -> (Reason, String) {

@@ -1,23 +1,26 @@
 //! The two files that the gateway reads, from a spec that was found valid.
 //!
 //! Lists whose order means nothing are sorted, so that the same endpoint is the same bytes. Replicas
-//! are in neither file: scaling restarts nothing.
+//! and limits are in the policy alone: neither restarts anything.
 
 use crds::{
     gateway_config::{
         AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CURRENT_VERSION,
-        GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability,
+        GatewayConfig, GatewayPolicy, IssuerConfig, LimitsPolicy, LogLevel, McpServerRef, Observability,
+        UpstreamConfig,
     },
-    mcp_server::{self, Auth, Authorization, McpServerSpec},
+    mcp_server::{self, Auth, Authorization, Limits, McpServerSpec, Sessions},
 };
 
 use super::{Endpoint, IssuerCa, OperatorSettings, auth, identity::Identity};
+use crate::desired::sealing_key_file;
 
 pub(super) fn config(
     spec: &McpServerSpec,
     identity: &Identity,
     endpoint: &Endpoint,
     issuer_cas: &[IssuerCa],
+    upstreams: Vec<UpstreamConfig>,
     settings: &OperatorSettings,
 ) -> GatewayConfig {
     let http = spec.http.clone().unwrap_or_default();
@@ -33,6 +36,8 @@ pub(super) fn config(
             echo: spec.builtins.echo.enabled,
             health_check: spec.builtins.health_check.enabled,
         },
+        upstreams,
+        sealing_key_files: vec![sealing_key_file()],
         observability: Observability {
             log_level: log_level(spec.observability.log_level),
             otlp_endpoint: spec.observability.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),
@@ -42,7 +47,7 @@ pub(super) fn config(
 }
 
 /// The names under which pods of the cluster call the Service, from the shortest to the longest.
-fn service_names(identity: &Identity, settings: &OperatorSettings) -> Vec<String> {
+pub(super) fn service_names(identity: &Identity, settings: &OperatorSettings) -> Vec<String> {
     let Identity { name, namespace, .. } = identity;
     let domain = &settings.cluster_domain;
     vec![
@@ -82,21 +87,49 @@ fn log_level(level: mcp_server::LogLevel) -> LogLevel {
     }
 }
 
+/// What pods read again without a restart.
+pub(super) fn policy(spec: &McpServerSpec) -> GatewayPolicy {
+    GatewayPolicy {
+        version: CURRENT_VERSION,
+        authorization: authorization(&spec.authorization),
+        replicas: spec.replicas.max(0).cast_unsigned(),
+        limits: limits(&spec.sessions, &spec.limits),
+    }
+}
+
+fn limits(sessions: &Sessions, limits: &Limits) -> LimitsPolicy {
+    // Without `..`: a new field does not compile until somebody writes it into the file.
+    let Sessions { lifetime_seconds, max_per_principal, replay_events } = sessions;
+    let Limits {
+        streams_per_principal,
+        requests_in_flight_per_principal,
+        keep_alive_interval_seconds,
+        stream_buffer_bytes,
+    } = limits;
+    let positive = |number: &i32| number.max(&1).cast_unsigned();
+    LimitsPolicy {
+        session_lifetime_seconds: positive(lifetime_seconds),
+        sessions_per_principal: positive(max_per_principal),
+        replay_events: replay_events.max(&0).cast_unsigned(),
+        streams_per_principal: positive(streams_per_principal),
+        requests_in_flight_per_principal: positive(requests_in_flight_per_principal),
+        keep_alive_interval_seconds: positive(keep_alive_interval_seconds),
+        stream_buffer_bytes: positive(stream_buffer_bytes),
+    }
+}
+
 /// Rules keep their order, the first that matches decides; inside a rule order means nothing.
-pub(super) fn policy(authorization: &Authorization) -> GatewayPolicy {
+fn authorization(authorization: &Authorization) -> AuthorizationPolicy {
     let rules = authorization
         .rules
         .iter()
         .map(|rule| AuthorizationRule { tools: sorted(rule.tools.clone()), scopes: sorted(rule.scopes.clone()) });
-    GatewayPolicy {
-        version: CURRENT_VERSION,
-        authorization: AuthorizationPolicy {
-            default: match authorization.default {
-                mcp_server::AuthorizationDefault::Deny => AuthorizationDefault::Deny,
-                mcp_server::AuthorizationDefault::Authenticated => AuthorizationDefault::Authenticated,
-            },
-            rules: rules.collect(),
+    AuthorizationPolicy {
+        default: match authorization.default {
+            mcp_server::AuthorizationDefault::Deny => AuthorizationDefault::Deny,
+            mcp_server::AuthorizationDefault::Authenticated => AuthorizationDefault::Authenticated,
         },
+        rules: rules.collect(),
     }
 }
 

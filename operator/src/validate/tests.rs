@@ -324,6 +324,7 @@ pub(crate) fn settings() -> OperatorSettings {
         scraper_namespace_labels: [("kubernetes.io/metadata.name".to_owned(), "monitoring".to_owned())].into(),
         allow_private_addresses: true,
         cluster_domain: "cluster.local".to_owned(),
+        api_server_host: None,
     }
 }
 

@@ -64,7 +64,7 @@ fn addresses(block: &IpBlock, field: &str) -> Option<Invalid> {
     None
 }
 
-/// 443, and the ports that the spec names: of issuers, of their keys, of the collector.
+/// 443, and the ports that the spec names: of issuers, of their keys, of upstreams, of the collector.
 ///
 /// With discovery the issuer's metadata names the URL of the keys, which may have another port. It is not known here,
 /// and asking would be I/O, so only 443 and named ports are open: `jwksUri` is the way to name another. Where a
@@ -74,6 +74,8 @@ fn outbound_ports(spec: &McpServerSpec) -> Checked<BTreeSet<u16>> {
     let keys = issuers.flat_map(|issuer| [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]).flatten();
     let mut ports: BTreeSet<u16> = keys.filter_map(|url| port(url)).collect();
     ports.insert(HTTPS_PORT);
+    // One that has none is refused where upstreams are looked at.
+    ports.extend(spec.upstreams.iter().filter_map(|upstream| port(&upstream.url)));
     if let Some(otlp) = &spec.observability.otlp {
         let Some(port) = port(&otlp.endpoint) else {
             return Err(vec![Invalid::spec(

@@ -5,7 +5,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crds::gateway_report::{GatewayReport, REPORT_PATH};
+use crds::{
+    gateway_report::{GatewayReport, REPORT_PATH},
+    text::cut,
+};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use reqwest::{Client, RequestBuilder, Response, redirect::Policy};
 use serde_json::{Value, json};
@@ -63,7 +66,11 @@ impl Questions {
 
 /// Asks pods over HTTP; cheap to clone.
 #[derive(Clone)]
-pub struct Prober(Client);
+pub struct Prober {
+    client: Client,
+    #[cfg(test)]
+    breaks: bool,
+}
 
 impl Prober {
     /// A client of its own: none of its settings fit anything else.
@@ -79,11 +86,23 @@ impl Prober {
             // A pod is asked every 30 s: a connection would only hold up its end.
             .pool_max_idle_per_host(0)
             .build()?;
-        Ok(Self(client))
+        Ok(Self {
+            client,
+            #[cfg(test)]
+            breaks: false,
+        })
+    }
+
+    /// One that panics whenever it asks.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self { breaks: true, ..Self::new().unwrap() }
     }
 
     /// Asks one pod. Three requests at once, so that it ends within one deadline.
     pub async fn probe(&self, pod: PodAddress, questions: &Questions) -> PodVerification {
+        #[cfg(test)]
+        assert!(!self.breaks, "the prober is broken on purpose");
         let (report, unauthenticated, metadata) = tokio::join!(
             self.report(pod.admin),
             self.unauthenticated(pod.public, questions),
@@ -93,7 +112,7 @@ impl Prober {
     }
 
     async fn report(&self, admin: SocketAddr) -> Result<GatewayReport, HopError> {
-        let answer = send(self.0.get(format!("http://{admin}{REPORT_PATH}"))).await?;
+        let answer = send(self.client.get(format!("http://{admin}{REPORT_PATH}"))).await?;
         if !answer.status().is_success() {
             return Err(HopError::Unreadable);
         }
@@ -106,7 +125,7 @@ impl Prober {
         questions: &Questions,
     ) -> Result<UnauthenticatedAnswer, HopError> {
         let request = self
-            .0
+            .client
             .post(format!("http://{public}{}", questions.path))
             .header(HOST, &questions.host)
             .header(CONTENT_TYPE, "application/json")
@@ -116,16 +135,16 @@ impl Prober {
             .body(discover().to_string());
         let answer = send(request).await?;
         let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-        Ok(UnauthenticatedAnswer { status: answer.status().as_u16(), www_authenticate: challenge.map(cut) })
+        Ok(UnauthenticatedAnswer { status: answer.status().as_u16(), www_authenticate: challenge.map(bounded) })
     }
 
     async fn metadata(&self, public: SocketAddr, questions: &Questions) -> Result<Option<MetadataAnswer>, HopError> {
         let Some(path) = &questions.metadata_path else { return Ok(None) };
-        let answer = send(self.0.get(format!("http://{public}{path}")).header(HOST, &questions.host)).await?;
+        let answer = send(self.client.get(format!("http://{public}{path}")).header(HOST, &questions.host)).await?;
         let status = answer.status().as_u16();
         let document: Option<Value> = serde_json::from_slice(&body(answer).await?).ok();
         let resource = document.as_ref().and_then(|document| document.get("resource")?.as_str());
-        Ok(Some(MetadataAnswer { status, resource: resource.map(cut) }))
+        Ok(Some(MetadataAnswer { status, resource: resource.map(bounded) }))
     }
 }
 
@@ -161,12 +180,8 @@ fn hop(error: &reqwest::Error) -> HopError {
     if error.is_timeout() { HopError::TimedOut } else { HopError::Unreachable }
 }
 
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(MAX_TEXT_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
+fn bounded(text: &str) -> String {
+    cut(text, MAX_TEXT_BYTES).to_owned()
 }
 
 #[cfg(test)]

@@ -7,6 +7,23 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::observed::{HopError, UnauthenticatedAnswer};
 
+/// A defect of ours must not leave a status standing that nobody looks after any more.
+#[tokio::test]
+async fn a_pod_whose_probe_panics_counts_as_unreachable_and_is_asked_again() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let (changed, mut news) = mpsc::channel(8);
+    let stop = CancellationToken::new();
+    let verifier = Verifier::new(Prober::broken(), changed, stop.clone());
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    verifier.watch(key(), plan(&[("p1", address)]));
+    let news = tokio::time::timeout(Duration::from_secs(10), news.recv()).await;
+    assert_eq!(news, Ok(Some(key())));
+    assert_eq!(verifier.found(&key(), "p1"), Some(PodVerification::unreachable()));
+    assert!(!verifier.awaits_an_answer(&key()));
+    stop.cancel();
+    verifier.ended().await;
+}
+
 #[tokio::test]
 async fn the_first_answer_of_a_pod_queues_one_run_and_the_same_plan_asks_no_second_time() {
     let (verifier, mut changed, _stop) = verifier();
@@ -113,6 +130,7 @@ fn report() -> GatewayReport {
         eras: vec!["2026-07-28".to_owned()],
         tools: ToolsReport { count: 3, digest: "d".to_owned() },
         issuers: Vec::new(),
+        upstreams: Vec::new(),
         file_problems: Vec::new(),
         draining: false,
     }

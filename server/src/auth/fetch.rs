@@ -3,7 +3,7 @@
 //! Every cause of failure is a member of a closed set: a status shows it to the user in one sentence, and nothing
 //! that the other side sent is repeated.
 
-use std::{error::Error, io, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderValue, header::CONTENT_TYPE};
 use reqwest::{Client, Response};
@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::key_set::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::net::{
-    AddressPolicy, AddressRefused, BodyError, ClientError, Schemes, TIMEOUT, UrlError, client_with_timeout,
-    permitted_url, read_bounded,
+    AddressPolicy, AddressRefused, BodyError, ClientError, RequestFault, Schemes, TIMEOUT, UrlError,
+    client_with_timeout, permitted_url, read_bounded,
 };
 
 /// Where OpenID Connect discovery finds its document, after the issuer without its last slash.
@@ -193,28 +193,13 @@ fn is_json(content_type: &HeaderValue) -> bool {
 }
 
 fn cause_of(problem: &reqwest::Error) -> FetchCause {
-    let first: &(dyn Error + 'static) = problem;
-    let chain = || std::iter::successors(Some(first), |error| inner(*error));
-    if chain().any(<dyn Error>::is::<AddressRefused>) {
-        FetchCause::AddressRefused
-    } else if problem.is_timeout() {
-        FetchCause::Timeout
-    } else if chain().any(<dyn Error>::is::<rustls::Error>) {
-        FetchCause::Tls
-    } else if problem.is_dns() {
-        FetchCause::NameNotResolved
-    } else if problem.is_connect() {
-        FetchCause::Connect
-    } else {
-        FetchCause::Interrupted
-    }
-}
-
-/// The cause of `error`. An I/O error hides what it wraps: its own `source` is already the next but one.
-fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
+    match RequestFault::of(problem) {
+        RequestFault::AddressRefused => FetchCause::AddressRefused,
+        RequestFault::NameNotResolved => FetchCause::NameNotResolved,
+        RequestFault::Connect => FetchCause::Connect,
+        RequestFault::Tls => FetchCause::Tls,
+        RequestFault::Timeout => FetchCause::Timeout,
+        RequestFault::Interrupted => FetchCause::Interrupted,
     }
 }
 

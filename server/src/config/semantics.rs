@@ -2,7 +2,7 @@
 //!
 //! Pure. The operator checks the same earlier; the process checks again, since it fails closed alone.
 
-use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig};
+use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig, UpstreamConfig};
 use url::Url;
 
 /// A field whose value cannot be served.
@@ -24,6 +24,7 @@ pub(super) fn check(gateway: &GatewayConfig) -> Result<(), WrongField> {
     hosts(&gateway.accepted_hosts)?;
     origins(&gateway.allowed_origins)?;
     auth(&gateway.auth)?;
+    upstreams(&gateway.upstreams)?;
     if let Some(endpoint) = &gateway.observability.otlp_endpoint
         && !is_http_url(endpoint)
     {
@@ -76,6 +77,20 @@ fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
         }
         AuthMode::OAuth | AuthMode::None => issuers(&auth.issuers),
     }
+}
+
+/// Name and URL are checked where the upstream is set up.
+fn upstreams(upstreams: &[UpstreamConfig]) -> Result<(), WrongField> {
+    for (index, upstream) in upstreams.iter().enumerate() {
+        let field = |name: &str| format!("upstreams[{index}].{name}");
+        if upstreams[..index].iter().any(|earlier| earlier.name == upstream.name) {
+            return Err(WrongField::new(field("name"), "is named twice"));
+        }
+        if upstream.timeout_seconds == 0 {
+            return Err(WrongField::new(field("timeoutSeconds"), "must be at least 1"));
+        }
+    }
+    Ok(())
 }
 
 fn issuers(issuers: &[IssuerConfig]) -> Result<(), WrongField> {

@@ -20,6 +20,8 @@ pub(crate) fn document() -> GatewayConfig {
         allowed_origins: vec!["https://app.example.com".to_owned()],
         auth: AuthConfig { mode: AuthMode::None, insecure_allow_unauthenticated: true, issuers: Vec::new() },
         builtins: Builtins { ping: true, echo: true, health_check: true },
+        upstreams: Vec::new(),
+        sealing_key_files: Vec::new(),
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,
     }

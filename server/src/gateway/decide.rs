@@ -1,7 +1,7 @@
-//! The one decision: may this principal use this tool?
+//! The one decision: may this principal use this?
 //!
-//! Lists are filtered and calls are guarded by this same function, so a caller can call exactly what
-//! the list shows. It never asks whether the tool exists; the catalog knows that.
+//! Lists are filtered, and calls, reads, completions and subscriptions are guarded, by this same function, so a caller
+//! can use exactly what the lists show. It never asks whether the target exists; the catalog knows that.
 
 use crds::gateway_config::AuthMode;
 
@@ -20,9 +20,18 @@ pub enum Decision {
     Hidden,
 }
 
+/// What is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The tool with this public name.
+    Tool(&'a str),
+    /// A resource, a template, a prompt: rules name tools alone, so the default decides.
+    Other,
+}
+
 /// Decides for lists and for calls. Pure.
-pub fn decide(policy: &Policy, principal: &Principal, tool: &str) -> Decision {
-    match (policy.requirement(tool), policy.mode) {
+pub fn decide(policy: &Policy, principal: &Principal, target: Target<'_>) -> Decision {
+    match (policy.requirement(target), policy.mode) {
         (Requirement::Hidden, _) => Decision::Hidden,
         (Requirement::Scopes(_), AuthMode::None) => Decision::Allow,
         // Whoever was not authenticated where everyone must be has come past a check: show nothing.

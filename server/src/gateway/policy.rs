@@ -6,7 +6,7 @@
 use crds::gateway_config::{AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::{Catalog, builtin};
+use super::{Limits, Target, builtin};
 
 /// What callers need for each tool, in force until the next policy file is read.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Policy {
     default: Requirement,
     /// Under [`AuthMode::None`] nobody has scopes, so nobody is asked for them.
     pub(super) mode: AuthMode,
+    /// What one caller may hold.
+    limits: Limits,
+    /// How many gateway pods there are.
+    replicas: u32,
 }
 
 /// Why a policy file cannot be used. Names the field, never what else it holds.
@@ -88,17 +92,29 @@ impl Policy {
                 AuthorizationDefault::Authenticated => Requirement::Scopes(Vec::new()),
             },
             mode,
+            limits: policy.limits.into(),
+            replicas: policy.replicas,
         })
     }
 
-    /// Every scope that some visible tool needs: sorted, no duplicates. For `scopes_supported`.
-    pub fn scopes_supported(&self, catalog: &Catalog) -> Vec<String> {
+    /// What one caller may hold, and for how long.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether sessions of the older era have state here, and with it streams, subscriptions and requests to the client:
+    /// only where this is the one gateway pod, since what it remembers no other would know.
+    pub fn sessions_have_state(&self) -> bool {
+        self.replicas <= 1
+    }
+
+    /// Every scope that some visible one of `tools` needs: sorted, no duplicates. For `scopes_supported`.
+    pub fn scopes_supported<'a>(&self, tools: impl Iterator<Item = &'a str>) -> Vec<String> {
         if self.mode == AuthMode::None {
             return Vec::new();
         }
-        let mut scopes: Vec<String> = catalog
-            .names()
-            .filter_map(|tool| match self.requirement(tool) {
+        let mut scopes: Vec<String> = tools
+            .filter_map(|tool| match self.requirement(Target::Tool(tool)) {
                 Requirement::Hidden => None,
                 Requirement::Scopes(scopes) => Some(scopes.iter().cloned()),
             })
@@ -109,7 +125,8 @@ impl Policy {
         scopes
     }
 
-    pub(super) fn requirement(&self, tool: &str) -> &Requirement {
+    pub(super) fn requirement(&self, target: Target<'_>) -> &Requirement {
+        let Target::Tool(tool) = target else { return &self.default };
         if let Some(rule) = self.rules.iter().find(|rule| rule.tools.is_match(tool)) {
             return &rule.requirement;
         }

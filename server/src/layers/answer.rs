@@ -49,7 +49,7 @@ fn headers(app: &App, error: &Error, headers: &mut HeaderMap) {
 fn challenge(app: &App, error: &Error) -> Option<HeaderValue> {
     let Error::Unauthenticated(refusal) = error else { return None };
     let metadata_url = app.config().endpoint.metadata_url();
-    let scopes = app.policy().scopes_supported(app.catalog());
+    let scopes = app.policy().scopes_supported(app.catalog().names());
     match refusal {
         Refusal::MissingCredential => Some(challenge::missing_credential(metadata_url, &scopes)),
         Refusal::Invalid(reason) => Some(challenge::invalid_token(metadata_url, &scopes, *reason)),

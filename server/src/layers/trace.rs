@@ -115,7 +115,7 @@ impl<'a> Trace<'a> {
             sub = principal.as_ref().map(|principal| principal.pseudonym()),
             iss = principal.as_ref().map(|principal| principal.issuer()).filter(|issuer| !issuer.is_empty()),
             client_id = principal.as_ref().and_then(|principal| principal.client_id()),
-            outcome = refusal.or(outcome).unwrap_or("answered"),
+            outcome = refusal.or(outcome).unwrap_or(if record.is_some() { "streaming" } else { "answered" }),
             duration_ms = milliseconds(duration),
             "{method} {path} {what}{space}-> {status}",
             what = record.map_or("", |record| record.method.as_str()),
@@ -123,6 +123,22 @@ impl<'a> Trace<'a> {
             status = status.as_u16(),
         );
     }
+}
+
+/// The line of a request whose answer was a stream, at the stream's end.
+pub fn log_end_of_stream(ids: RequestIds, principal: &Principal, record: &CallRecord, duration: Duration) {
+    logs::of_request(ids, || {
+        tracing::info!(
+            tool = record.tool.as_deref(),
+            sub = principal.pseudonym(),
+            iss = Some(principal.issuer()).filter(|issuer| !issuer.is_empty()),
+            client_id = principal.client_id(),
+            outcome = record.outcome.map_or("ended", CallOutcome::as_str),
+            duration_ms = milliseconds(duration),
+            "{} ended",
+            record.method.as_str(),
+        );
+    });
 }
 
 /// Milliseconds to the microsecond.

@@ -44,6 +44,11 @@ struct State {
     phase: Phase,
     /// Since when the peer has taken no byte, while there are some for it.
     write_blocked_since: Option<Instant>,
+    /// Answers of HTTP/2 that have something to send and no room for it, by their numbers, since then. A window that
+    /// stays shut blocks its stream alone, so the transport does not show it.
+    shut: Vec<(u64, Instant)>,
+    /// Number of the next answer.
+    next_answer: u64,
     /// Bytes of the head that is being read.
     head_bytes: usize,
     /// Whether any byte ever came.
@@ -65,7 +70,15 @@ enum Phase {
 impl Activity {
     pub(super) fn new(now: Instant, heads: HeadBudget) -> Self {
         let phase = Phase::Head(now);
-        let state = State { phase, write_blocked_since: None, head_bytes: 0, touched: false, multiplexed: false };
+        let state = State {
+            phase,
+            write_blocked_since: None,
+            shut: Vec::new(),
+            next_answer: 0,
+            head_bytes: 0,
+            touched: false,
+            multiplexed: false,
+        };
         Self { state: Mutex::new(state), heads }
     }
 
@@ -106,6 +119,28 @@ impl Activity {
         };
     }
 
+    /// An answer is there; its number. `None` where the transport shows all that is to be seen.
+    pub(super) fn answer_began(&self, now: Instant) -> Option<u64> {
+        let mut state = self.lock();
+        if !state.multiplexed {
+            return None;
+        }
+        let answer = state.next_answer;
+        state.next_answer += 1;
+        state.shut.push((answer, now));
+        Some(answer)
+    }
+
+    /// An answer has handed over a part, and waits for room for the next one.
+    pub(super) fn answer_waits(&self, answer: u64, now: Instant) {
+        self.lock().shut.push((answer, now));
+    }
+
+    /// An answer is asked for its next part, so there is room; or it has come to its end.
+    pub(super) fn answer_moves(&self, answer: u64) {
+        self.lock().shut.retain(|(shut, _)| *shut != answer);
+    }
+
     /// When the connection is to be closed if nothing changes. Bodies have deadlines of their own.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let state = self.lock();
@@ -115,7 +150,8 @@ impl Activity {
             Phase::Idle(since) => Some(since + IDLE),
         };
         let of_writing = state.write_blocked_since.map(|since| since + WRITE);
-        [of_phase, of_writing].into_iter().flatten().min()
+        let of_answers = state.shut.iter().map(|(_, since)| *since + WRITE).min();
+        [of_phase, of_writing, of_answers].into_iter().flatten().min()
     }
 
     /// Whether not a byte has come: nobody would miss the connection.
@@ -265,6 +301,30 @@ mod tests {
         assert_eq!(activity.deadline(), Some(start + WRITE));
         activity.wrote(true, start + seconds(25));
         assert_eq!(activity.deadline(), None);
+    }
+
+    #[test]
+    fn an_answer_that_finds_no_room_for_30_seconds_ends_its_connection() {
+        let start = Instant::now();
+        let activity = Activity::new(start, HeadBudget::default());
+        activity.request_began(true);
+        let first = activity.answer_began(start).unwrap();
+        let second = activity.answer_began(start + seconds(1)).unwrap();
+        assert_eq!(activity.deadline(), Some(start + WRITE));
+        activity.answer_moves(first);
+        activity.answer_waits(first, start + seconds(5));
+        assert_eq!(activity.deadline(), Some(start + seconds(1) + WRITE));
+        activity.answer_moves(second);
+        assert_eq!(activity.deadline(), Some(start + seconds(5) + WRITE));
+        activity.answer_moves(first);
+        assert_eq!(activity.deadline(), None);
+    }
+
+    #[test]
+    fn without_streams_the_transport_shows_what_blocks() {
+        let activity = Activity::new(Instant::now(), HeadBudget::default());
+        activity.request_began(false);
+        assert_eq!(activity.answer_began(Instant::now()), None);
     }
 
     #[test]

@@ -89,7 +89,8 @@ pub(super) async fn serve_connection(
         let service = service.clone();
         async move {
             let response = service.answer(Some(client), request).await;
-            Ok::<_, Infallible>(response.map(|body| UntilSent { body, _in_progress: in_progress }))
+            let answer = in_progress.0.answer_began(Instant::now());
+            Ok::<_, Infallible>(response.map(|body| UntilSent { body, answer, in_progress }))
         }
     });
     let builder = builder(tasks);
@@ -140,10 +141,18 @@ impl Drop for InProgress {
     }
 }
 
-/// A body that keeps its request in progress until its end.
+/// A body that keeps its request in progress until its end, and notes when it finds no room.
 struct UntilSent {
     body: Body,
-    _in_progress: InProgress,
+    /// Its number, in HTTP/2 alone.
+    answer: Option<u64>,
+    in_progress: InProgress,
+}
+
+impl Drop for UntilSent {
+    fn drop(&mut self) {
+        self.answer.inspect(|answer| self.in_progress.0.answer_moves(*answer));
+    }
 }
 
 impl HttpBody for UntilSent {
@@ -154,7 +163,13 @@ impl HttpBody for UntilSent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let Some(answer) = self.answer else { return Pin::new(&mut self.body).poll_frame(context) };
+        self.in_progress.0.answer_moves(answer);
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(_)) = frame {
+            self.in_progress.0.answer_waits(answer, Instant::now());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

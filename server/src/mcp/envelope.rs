@@ -1,4 +1,4 @@
-//! A body as a JSON-RPC message: one request or one notification, its params left as they came.
+//! A body as JSON-RPC messages: requests, notifications and answers, their params left as they came.
 //!
 //! After [`read`] the rest of the crate may trust the shape. Params and arguments stay raw text: they
 //! are parsed once, by whoever needs them.
@@ -9,15 +9,36 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{error::McpError, strict};
+pub(super) use crate::json::{is_object, string};
 
 /// A request's id exactly as the client wrote it, so that it goes back the same.
 pub(super) type RequestId<'a> = &'a RawValue;
 
 /// The longest id, in bytes as the client wrote it with its quotes: every answer repeats it. Chosen: a UUID
 /// has 36 bytes.
-const MAX_ID_BYTES: usize = 1024 + 2;
+pub(super) const MAX_ID_BYTES: usize = 1024 + 2;
+
+/// A body: one message, or a batch of them.
+#[derive(Debug)]
+pub(super) enum Body<'a> {
+    /// A JSON object.
+    One(Message<'a>),
+    /// A JSON array, which only one old revision knows: its items, each to be read by [`read_one`].
+    Batch(Vec<&'a RawValue>),
+}
+
+const WRONG_VERSION: &str = "jsonrpc must be \"2.0\"";
 
 /// One message from a client.
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    /// A request or a notification.
+    Call(Envelope<'a>),
+    /// The answer to a request of ours.
+    Answer(ClientAnswer<'a>),
+}
+
+/// A request or a notification.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
     /// `None` for a notification.
@@ -25,6 +46,15 @@ pub(super) struct Envelope<'a> {
     pub(super) method: Cow<'a, str>,
     /// A JSON object, if there is one.
     pub(super) params: Option<&'a RawValue>,
+}
+
+/// What a client answers to a request of ours.
+#[derive(Debug)]
+pub(super) struct ClientAnswer<'a> {
+    /// As it came.
+    pub(super) id: Option<RequestId<'a>>,
+    /// `None` for an error.
+    pub(super) result: Option<&'a RawValue>,
 }
 
 /// A message that is answered with an error, and the id to answer to if it has a readable one.
@@ -56,23 +86,50 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 }
 
 /// Reads a body.
-pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, Refused<'_>> {
-    let members = members(body).map_err(|error| Refused { id: None, error })?;
-    // Also one that has a method: two readers must not take it for two things.
-    if members.result.is_some() || members.error.is_some() {
-        // Its id would be one of ours, and we ask clients nothing.
-        return Err(invalid(None, "a response was posted, but nothing was asked"));
+pub(super) fn read(body: &[u8]) -> Result<Body<'_>, Refused<'_>> {
+    let not_json = || McpError::parse("the body is not one JSON document in UTF-8");
+    let refused = |error| Refused { id: None, error };
+    let text = std::str::from_utf8(body).map_err(|_| refused(not_json()))?;
+    strict::check(text).map_err(refused)?;
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => {
+            let members = serde_json::from_str(text).map_err(|_| refused(not_json()))?;
+            message(&members).map(Body::One)
+        }
+        Some(b'[') => serde_json::from_str(text).map(Body::Batch).map_err(|_| refused(not_json())),
+        _ => Err(refused(McpError::invalid_request("the body must be a JSON object"))),
     }
+}
+
+/// Reads one item of a batch, which passed the strict check with the whole body.
+pub(super) fn read_one(item: &RawValue) -> Result<Message<'_>, Refused<'_>> {
+    let problem = "an item of a batch must be a JSON object";
+    let members = serde_json::from_str(item.get()).map_err(|_| invalid(None, problem))?;
+    message(&members)
+}
+
+fn message<'a>(members: &Members<'a>) -> Result<Message<'a>, Refused<'a>> {
     let id = match members.id {
         Some(id) if id.get().len() > MAX_ID_BYTES => {
             return Err(invalid(None, "id must be at most 1 KiB long"));
         }
-        Some(id) if is_request_id(id) => Some(id),
+        Some(id) if is_string_or_integer(id) => Some(id),
         Some(_) => return Err(invalid(None, "id must be a string or an integer")),
         None => None,
     };
-    if members.jsonrpc.and_then(string).as_deref() != Some("2.0") {
-        return Err(invalid(id, "jsonrpc must be \"2.0\""));
+    let is_version_2 = members.jsonrpc.and_then(string).as_deref() == Some("2.0");
+    if members.result.is_some() || members.error.is_some() {
+        // Two readers must not take one message for two things.
+        return match (members.method, members.result, members.error) {
+            (Some(_), _, _) => Err(invalid(None, "a message is a request or a response, not both")),
+            (None, Some(_), Some(_)) => Err(invalid(None, "a response is a result or an error, not both")),
+            // The id is one of ours: an error of ours must not look like an answer to it.
+            (None, _, _) if !is_version_2 => Err(invalid(None, WRONG_VERSION)),
+            (None, result, _) => Ok(Message::Answer(ClientAnswer { id, result })),
+        };
+    }
+    if !is_version_2 {
+        return Err(invalid(id, WRONG_VERSION));
     }
     let Some(method) = members.method.and_then(string) else {
         return Err(invalid(id, "method must be a string"));
@@ -81,18 +138,7 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, Refused<'_>> {
         Some(params) if !is_object(params) => {
             Err(Refused { id, error: McpError::invalid_params("params must be an object") })
         }
-        params => Ok(Envelope { id, method, params }),
-    }
-}
-
-fn members(body: &[u8]) -> Result<Members<'_>, McpError> {
-    let not_json = || McpError::parse("the body is not one JSON document in UTF-8");
-    let text = std::str::from_utf8(body).map_err(|_| not_json())?;
-    strict::check(text)?;
-    match text.trim_start().as_bytes().first() {
-        Some(b'{') => serde_json::from_str(text).map_err(|_| not_json()),
-        Some(b'[') => Err(McpError::invalid_request("batches are not accepted: post one message")),
-        _ => Err(McpError::invalid_request("the body must be a JSON object")),
+        params => Ok(Message::Call(Envelope { id, method, params })),
     }
 }
 
@@ -100,28 +146,9 @@ fn invalid<'a>(id: Option<RequestId<'a>>, message: &'static str) -> Refused<'a> 
     Refused { id, error: McpError::invalid_request(message) }
 }
 
-/// A string, or an integer as text without fraction and exponent.
-fn is_request_id(id: &RawValue) -> bool {
-    let text = id.get();
+/// What ids and progress tokens are: a string, or an integer as text without fraction and exponent.
+pub(super) fn is_string_or_integer(value: &RawValue) -> bool {
+    let text = value.get();
     let digits = text.strip_prefix('-').unwrap_or(text);
     text.starts_with('"') || digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// True for a JSON object. Raw values begin with their first character, never with white space.
-pub(super) fn is_object(value: &RawValue) -> bool {
-    value.get().starts_with('{')
-}
-
-/// The text of a JSON string; `None` for anything else.
-pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    // Without an escape the text is what stands between the quotes, as it mostly is.
-    if !inner.contains('\\') {
-        return Some(Cow::Borrowed(inner));
-    }
-    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
-    Some(text.0)
 }

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::era::ProtocolVersion;
+use crate::protocol::{Era, ProtocolVersion};
 
 /// The JSON-RPC codes that we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,10 @@ pub enum ErrorCode {
     HeaderMismatch,
     /// The protocol version is not served.
     UnsupportedProtocolVersion,
+    /// The client lacks a capability that the work needs.
+    MissingCapability,
+    /// A resource does not exist, in the older era alone.
+    ResourceNotFound,
 }
 
 impl ErrorCode {
@@ -40,6 +45,8 @@ impl ErrorCode {
             Self::InternalError => -32603,
             Self::HeaderMismatch => -32020,
             Self::UnsupportedProtocolVersion => -32022,
+            Self::MissingCapability => -32021,
+            Self::ResourceNotFound => -32002,
         }
     }
 
@@ -53,12 +60,14 @@ impl ErrorCode {
             Self::InternalError => "-32603",
             Self::HeaderMismatch => "-32020",
             Self::UnsupportedProtocolVersion => "-32022",
+            Self::MissingCapability => "-32021",
+            Self::ResourceNotFound => "-32002",
         }
     }
 }
 
 /// An answer that is an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct McpError {
     pub(super) status: StatusCode,
     pub(super) code: ErrorCode,
@@ -67,7 +76,7 @@ pub(super) struct McpError {
 }
 
 /// The `data` member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(super) enum ErrorData {
     /// Of [`ErrorCode::UnsupportedProtocolVersion`].
@@ -75,10 +84,18 @@ pub(super) enum ErrorData {
     /// Of [`ErrorCode::InternalError`]: all that a caller learns about a fault of ours.
     #[serde(rename_all = "snake_case")]
     Correlation { correlation_id: String },
+    /// Of [`ErrorCode::MissingCapability`]: a `ClientCapabilities` object.
+    #[serde(rename_all = "camelCase")]
+    Capabilities { required_capabilities: Value },
+    /// Of a resource that does not exist.
+    Uri { uri: String },
 }
 
 /// The longest version that is repeated, in bytes. Real ones have 10.
 const MAX_REQUESTED_BYTES: usize = 64;
+
+/// The longest URI that is repeated, in bytes. Chosen: what browsers and servers commonly take.
+const MAX_URI_BYTES: usize = 2048;
 
 impl McpError {
     fn new(status: StatusCode, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
@@ -102,6 +119,19 @@ impl McpError {
         Self::invalid_params("unknown tool: use a name from tools/list")
     }
 
+    pub(super) fn unknown_prompt() -> Self {
+        Self::invalid_params("unknown prompt: use a name from prompts/list")
+    }
+
+    pub(super) fn unknown_cursor() -> Self {
+        Self::invalid_params("unknown cursor: ask again without one")
+    }
+
+    /// One answer for whatever is wrong with it.
+    pub(super) fn unknown_request_state() -> Self {
+        Self::invalid_params("unknown or expired requestState: send the request again without it")
+    }
+
     pub(super) fn method_not_found() -> Self {
         let message = "method not found: the capabilities say what is served";
         Self::new(StatusCode::NOT_FOUND, ErrorCode::MethodNotFound, message)
@@ -121,6 +151,11 @@ impl McpError {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, message)
     }
 
+    pub(super) fn unknown_event() -> Self {
+        let message = "header last-event-id: no such event; open a stream without it";
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+    }
+
     pub(super) fn unsupported_media_type() -> Self {
         let message = "header content-type: send application/json in UTF-8";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::InvalidRequest, message)
@@ -132,27 +167,69 @@ impl McpError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let message = "send JSON-RPC requests by POST: no stream is offered here";
+        let message = "this method is not served here: send JSON-RPC requests by POST";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
     }
 
+    /// Whoever comes without a session and without a modern mark learns both ways.
     pub(super) fn no_version() -> Self {
-        let [modern, legacy] = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
         let message = format!(
-            "no protocol version: name {modern} in params._meta and in header \
-             mcp-protocol-version, or begin with initialize for {legacy}"
+            "no protocol version and no session: name {} in params._meta and in header mcp-protocol-version, \
+             or begin with initialize for {} and older",
+            ProtocolVersion::LATEST_MODERN.as_str(),
+            ProtocolVersion::LATEST_LEGACY.as_str()
         );
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(super) fn no_session() -> Self {
+        let message = "no session: send initialize, then its mcp-session-id with every request";
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+    }
+
+    /// The endpoint knows the method, this deployment does not offer it.
+    pub(super) fn not_offered(message: &'static str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(super) fn too_many_streams() -> Self {
+        let message = "too many of your streams are open: close one first";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::InternalError, message)
+    }
+
+    pub(super) fn batch_too_large() -> Self {
+        let message = "the answers of this batch are too large together: send this request again in another one";
+        Self::new(StatusCode::OK, ErrorCode::InternalError, message)
+    }
+
+    pub(super) fn missing_capability(required_capabilities: Value) -> Self {
+        let message = "the client lacks a capability that this needs: see data.requiredCapabilities";
+        Self {
+            data: Some(ErrorData::Capabilities { required_capabilities }),
+            ..Self::new(StatusCode::BAD_REQUEST, ErrorCode::MissingCapability, message)
+        }
+    }
+
+    /// One answer for what does not exist and what this caller may not see.
+    pub(super) fn unknown_resource(version: ProtocolVersion, uri: &str) -> Self {
+        let code = match version.era() {
+            Era::Modern => ErrorCode::InvalidParams,
+            Era::Legacy => ErrorCode::ResourceNotFound,
+        };
+        let uri = crds::text::cut(uri, MAX_URI_BYTES).to_owned();
+        Self {
+            data: Some(ErrorData::Uri { uri }),
+            ..Self::new(StatusCode::BAD_REQUEST, code, "unknown resource: use a URI from resources/list or a template")
+        }
     }
 
     /// Names all versions that are served; not the requested one, which may be served in the other
     /// era's way and would only be sent again.
     pub(super) fn unsupported_version(requested: &str) -> Self {
         let served = ProtocolVersion::ALL.map(ProtocolVersion::as_str);
-        let end = (0..=MAX_REQUESTED_BYTES.min(requested.len())).rev().find(|end| requested.is_char_boundary(*end));
         let data = ErrorData::Versions {
             supported: served.into_iter().filter(|version| *version != requested).collect(),
-            requested: requested[..end.unwrap_or(0)].to_owned(),
+            requested: crds::text::cut(requested, MAX_REQUESTED_BYTES).to_owned(),
         };
         Self {
             data: Some(data),

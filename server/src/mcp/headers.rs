@@ -20,6 +20,8 @@ pub(super) mod names {
     pub(in crate::mcp) const NAME: HeaderName = HeaderName::from_static("mcp-name");
     /// Names a session of the older era.
     pub(in crate::mcp) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+    /// The event after which a stream goes on.
+    pub(in crate::mcp) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 }
 
 /// A header that may stand once.

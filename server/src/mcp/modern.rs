@@ -6,72 +6,98 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
+use serde_json::{Value, value::RawValue};
 
 use super::{
+    capabilities::client_capabilities,
     envelope::{Envelope, is_object, string},
-    era::{Era, ProtocolVersion},
     error::McpError,
     headers::{Single, accept, names, single, unwrapped},
-    operation::{Operation, call_tool, check_progress_token, list_tools},
+    operation::{self, Operation, check_progress_token},
     params::{Meta, Params},
 };
+use crate::{
+    features::{ClientCapabilities, Listed, LogLevel, Offered, ParamHeader, repeats},
+    protocol::{Era, ProtocolVersion},
+};
 
-/// Source: MCP 2026-07-28, server/utilities/logging, "Log Levels".
-const LOG_LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+/// A checked request of this era.
+pub(super) struct Checked<'a> {
+    pub(super) operation: Operation<'a>,
+    pub(super) client: ClientCapabilities,
+    pub(super) log_level: Option<LogLevel>,
+}
 
-/// The methods of this era that are served.
-#[derive(Clone, Copy)]
+/// The methods of this era.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
     Discover,
     ListTools,
     CallTool,
+    List(Listed),
+    ReadResource,
+    GetPrompt,
+    Complete,
+    Listen,
 }
 
-/// Checks a request.
-pub(super) fn operation<'a>(
+/// Checks a request. `offered` says which methods exist here.
+pub(super) fn check<'a>(
     envelope: &Envelope<'a>,
     params: &Params<'a>,
     meta: &Meta<'a>,
     headers: &HeaderMap,
-) -> Result<Operation<'a>, McpError> {
+    offered: Offered,
+) -> Result<Checked<'a>, McpError> {
     let accepted = accept(headers);
     if !(accepted.json && accepted.event_stream) {
         return Err(McpError::not_acceptable("application/json and text/event-stream"));
     }
     check_version(meta, headers)?;
     check_capabilities(meta)?;
-    let method = method(&envelope.method).ok_or_else(McpError::method_not_found)?;
+    let method = method(&envelope.method, offered).ok_or_else(McpError::method_not_found)?;
     check_mirrored(&names::METHOD, Some(&envelope.method), headers)?;
-    if matches!(method, Method::CallTool) {
-        let name = params.name.and_then(string);
-        check_mirrored(&names::NAME, name.as_deref(), headers)?;
-    }
-    check_log_level(meta)?;
+    let mirrored = match method {
+        Method::CallTool | Method::GetPrompt => params.name.and_then(string),
+        Method::ReadResource => params.uri.and_then(string),
+        _ => None,
+    };
+    check_mirrored(&names::NAME, mirrored.as_deref(), headers)?;
+    let log_level = log_level(meta)?;
     check_progress_token(meta)?;
-    match method {
-        Method::Discover => Ok(Operation::Discover),
-        Method::ListTools => list_tools(params),
-        Method::CallTool => call_tool(params),
-    }
+    let client = client_capabilities(meta.client_capabilities, ProtocolVersion::LATEST_MODERN);
+    let operation = match method {
+        Method::Discover => Operation::Discover,
+        Method::ListTools => operation::list_tools(params)?,
+        Method::CallTool => operation::call_tool(params)?,
+        Method::List(listed) => operation::list(listed, params)?,
+        Method::ReadResource => operation::read_resource(params)?,
+        Method::GetPrompt => operation::get_prompt(params)?,
+        Method::Complete => operation::complete(params)?,
+        Method::Listen => operation::listen(params)?,
+    };
+    Ok(Checked { operation, client, log_level })
 }
 
-fn method(name: &str) -> Option<Method> {
-    match name {
-        "server/discover" => Some(Method::Discover),
-        "tools/list" => Some(Method::ListTools),
-        "tools/call" => Some(Method::CallTool),
-        _ => None,
-    }
+fn method(name: &str, offered: Offered) -> Option<Method> {
+    let (method, exists) = match name {
+        "server/discover" => (Method::Discover, true),
+        "tools/list" => (Method::ListTools, true),
+        "tools/call" => (Method::CallTool, true),
+        "subscriptions/listen" => (Method::Listen, true),
+        "resources/list" => (Method::List(Listed::Resources), offered.resources),
+        "resources/templates/list" => (Method::List(Listed::Templates), offered.resources),
+        "resources/read" => (Method::ReadResource, offered.resources),
+        "prompts/list" => (Method::List(Listed::Prompts), offered.prompts),
+        "prompts/get" => (Method::GetPrompt, offered.prompts),
+        "completion/complete" => (Method::Complete, offered.completions),
+        _ => return None,
+    };
+    exists.then_some(method)
 }
 
 fn check_version(meta: &Meta<'_>, headers: &HeaderMap) -> Result<(), McpError> {
-    let header = match single(headers, &names::PROTOCOL_VERSION) {
-        Single::Value(header) => header,
-        Single::Absent => {
-            return Err(McpError::header_mismatch(&names::PROTOCOL_VERSION, "it is missing"));
-        }
-        Single::Malformed => return Err(McpError::malformed_header(&names::PROTOCOL_VERSION)),
-    };
+    let header = sent(headers, &names::PROTOCOL_VERSION)?;
     let Some(version) = meta.protocol_version.and_then(string) else {
         return Err(McpError::invalid_params(
             "params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string",
@@ -98,11 +124,7 @@ fn check_capabilities(meta: &Meta<'_>) -> Result<(), McpError> {
 /// in base64; methods may not. Without a value in the body there is nothing to repeat.
 fn check_mirrored(name: &HeaderName, body: Option<&str>, headers: &HeaderMap) -> Result<(), McpError> {
     let Some(body) = body else { return Ok(()) };
-    let sent = match single(headers, name) {
-        Single::Value(sent) => sent,
-        Single::Absent => return Err(McpError::header_mismatch(name, "it is missing")),
-        Single::Malformed => return Err(McpError::malformed_header(name)),
-    };
+    let sent = sent(headers, name)?;
     let may_be_wrapped = *name == names::NAME;
     let value = if may_be_wrapped { unwrapped(sent) } else { Some(Cow::Borrowed(sent)) };
     match value {
@@ -112,10 +134,40 @@ fn check_mirrored(name: &HeaderName, body: Option<&str>, headers: &HeaderMap) ->
     }
 }
 
-fn check_log_level(meta: &Meta<'_>) -> Result<(), McpError> {
-    let Some(level) = meta.log_level else { return Ok(()) };
-    if string(level).is_some_and(|level| LOG_LEVELS.contains(&level.as_ref())) {
+/// An argument that the tool's schema wants repeated. `arguments` is what the body says.
+pub(super) fn check_param_headers(
+    param_headers: &[ParamHeader],
+    arguments: &RawValue,
+    headers: &HeaderMap,
+) -> Result<(), McpError> {
+    if param_headers.is_empty() {
         return Ok(());
     }
-    Err(McpError::invalid_params("params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels"))
+    let arguments: Value = serde_json::from_str(arguments.get()).unwrap_or_default();
+    for param in param_headers {
+        let name = &param.header;
+        let Some(argument) = param.argument(&arguments) else { continue };
+        match unwrapped(sent(headers, name)?) {
+            Some(text) if repeats(argument, &text) => {}
+            Some(_) => return Err(McpError::header_mismatch(name, "it differs from the argument")),
+            None => return Err(McpError::header_mismatch(name, "its base64 cannot be read")),
+        }
+    }
+    Ok(())
+}
+
+/// The value of a header that must be there.
+fn sent<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, McpError> {
+    match single(headers, name) {
+        Single::Value(sent) => Ok(sent),
+        Single::Absent => Err(McpError::header_mismatch(name, "it is missing")),
+        Single::Malformed => Err(McpError::malformed_header(name)),
+    }
+}
+
+fn log_level(meta: &Meta<'_>) -> Result<Option<LogLevel>, McpError> {
+    let Some(level) = meta.log_level else { return Ok(None) };
+    let known = string(level).and_then(|level| LogLevel::from_wire(&level));
+    let problem = "params._meta[\"io.modelcontextprotocol/logLevel\"] is not one of the eight levels";
+    known.map(Some).ok_or_else(|| McpError::invalid_params(problem))
 }

@@ -18,18 +18,48 @@ use super::{
 pub(super) struct Params<'a> {
     #[serde(borrow, default, rename = "_meta")]
     meta: Option<&'a RawValue>,
-    /// Of `tools/call`.
+    /// Of `tools/call` and `prompts/get`.
     #[serde(borrow, default)]
     pub(super) name: Option<&'a RawValue>,
-    /// Of `tools/call`.
+    /// Of `tools/call` and `prompts/get`.
     #[serde(borrow, default)]
     pub(super) arguments: Option<&'a RawValue>,
-    /// Of `tools/list`.
+    /// Of `resources/read`, `resources/subscribe` and `resources/unsubscribe`.
+    #[serde(borrow, default)]
+    pub(super) uri: Option<&'a RawValue>,
+    /// Of lists.
     #[serde(borrow, default)]
     pub(super) cursor: Option<&'a RawValue>,
+    /// Of `completion/complete`.
+    #[serde(borrow, default, rename = "ref")]
+    pub(super) reference: Option<&'a RawValue>,
+    /// Of `completion/complete`.
+    #[serde(borrow, default)]
+    pub(super) argument: Option<&'a RawValue>,
+    /// Of `completion/complete`.
+    #[serde(borrow, default)]
+    pub(super) context: Option<&'a RawValue>,
+    /// Of a request that is sent again with what was asked for.
+    #[serde(borrow, default, rename = "inputResponses")]
+    pub(super) input_responses: Option<&'a RawValue>,
+    /// Of a request that is sent again with what was asked for.
+    #[serde(borrow, default, rename = "requestState")]
+    pub(super) request_state: Option<&'a RawValue>,
+    /// Of `subscriptions/listen`.
+    #[serde(borrow, default)]
+    pub(super) notifications: Option<&'a RawValue>,
     /// Of `initialize`.
     #[serde(borrow, default, rename = "protocolVersion")]
     pub(super) protocol_version: Option<&'a RawValue>,
+    /// Of `initialize`.
+    #[serde(borrow, default)]
+    pub(super) capabilities: Option<&'a RawValue>,
+    /// Of `logging/setLevel`.
+    #[serde(borrow, default)]
+    pub(super) level: Option<&'a RawValue>,
+    /// Of `notifications/cancelled`.
+    #[serde(borrow, default, rename = "requestId")]
+    pub(super) request_id: Option<&'a RawValue>,
 }
 
 /// Members of `params._meta`.

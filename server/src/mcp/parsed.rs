@@ -1,23 +1,27 @@
-//! A request that has been read and checked, and not yet run.
+//! What one message is found to be, and what is left to do: the words between [`super::parse`] and [`super::serve`].
+
+use std::sync::Arc;
 
 use http::{HeaderMap, Method};
+use serde_json::value::RawValue;
 
 use super::{
-    envelope::{Envelope, Refused, RequestId, read},
-    era::{self, Era, Marks, ProtocolVersion},
-    error::{ErrorCode, McpError},
-    headers::is_json,
-    legacy, modern,
+    envelope::{ClientAnswer, Refused, RequestId},
+    error::McpError,
     operation::Operation,
-    params::{Meta, Params, TraceContext},
-    record::{CallRecord, MethodLabel, request_id},
+    params::TraceContext,
+    record::{CallRecord, MethodLabel, request_id, session_name},
+    session::{EventId, Session},
 };
-use crate::gateway::Catalog;
+use crate::{
+    features::{ClientCapabilities, LogLevel},
+    protocol::ProtocolVersion,
+};
 
 /// An HTTP request to the MCP endpoint, as far as MCP is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct McpRequest<'a> {
-    /// POST is served, any other method is 405.
+    /// POST, GET or DELETE; any other method is 405.
     pub method: &'a Method,
     /// All headers.
     pub headers: &'a HeaderMap,
@@ -25,9 +29,9 @@ pub struct McpRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// What [`super::Endpoint::parse`] has made of a request.
+/// What parsing has made of one message.
 #[derive(Debug)]
-pub struct ParsedCall<'a> {
+pub(super) struct Parsed<'a> {
     pub(super) record: CallRecord,
     pub(super) trace_context: TraceContext<'a>,
     pub(super) step: Step<'a>,
@@ -38,103 +42,64 @@ pub struct ParsedCall<'a> {
 pub(super) enum Step<'a> {
     /// Answer with an error.
     Refuse(Refused<'a>),
-    /// Answer 202 to a notification.
+    /// Answer 202 to a notification that changes nothing.
     Accept,
+    /// `notifications/cancelled`: do it, then answer 202.
+    Cancel { session: Arc<Session>, request: &'a RawValue },
+    /// The client answers a request of ours.
+    TakeAnswer { session: Arc<Session>, answer: ClientAnswer<'a> },
     /// Do it, then answer.
-    Serve { era: Era, id: RequestId<'a>, operation: Operation<'a> },
+    Serve(Box<Request<'a>>),
+    /// Do each of them, then answer.
+    Batch { session: Arc<Session>, items: Vec<&'a RawValue> },
+    /// Open a stream, or go on with one.
+    OpenStream { session: Arc<Session>, after: Option<EventId> },
+    /// End the session.
+    EndSession { session: Arc<Session> },
 }
 
-impl<'a> ParsedCall<'a> {
-    /// What is known so far; the outcome is still open.
-    pub fn record(&self) -> &CallRecord {
-        &self.record
-    }
-
-    /// The trace that the caller says it belongs to, from `params._meta`.
-    pub fn trace_context(&self) -> &TraceContext<'a> {
-        &self.trace_context
-    }
+/// A checked request.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) version: ProtocolVersion,
+    /// `None` in the modern era and for `initialize`.
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) id: RequestId<'a>,
+    pub(super) operation: Operation<'a>,
+    pub(super) client: ClientCapabilities,
+    pub(super) log_level: Option<LogLevel>,
+    pub(super) progress_token: Option<&'a RawValue>,
+    /// Whether the answer may be a stream.
+    pub(super) accepts_stream: bool,
 }
 
-/// Reads and checks a request. Nothing runs.
-pub(super) fn parse<'a>(catalog: &Catalog, request: McpRequest<'a>) -> ParsedCall<'a> {
-    let mut parsed = ParsedCall {
-        record: CallRecord {
+impl<'a> Parsed<'a> {
+    pub(super) fn new(step: Step<'a>) -> Self {
+        let record = CallRecord {
             method: MethodLabel::Other,
             tool: None,
+            session: None,
             request_id: None,
             protocol_version: None,
             outcome: None,
-        },
-        trace_context: TraceContext::default(),
-        step: Step::Accept,
-    };
-    match envelope(request) {
-        Err(refused) => {
-            parsed.record.request_id = refused.id.map(request_id);
-            parsed.step = Step::Refuse(refused);
-        }
-        Ok(envelope) => {
-            parsed.record.method = MethodLabel::of(&envelope.method);
-            parsed.record.request_id = envelope.id.map(request_id);
-            parsed.step = step(&mut parsed, &envelope, request.headers)
-                .unwrap_or_else(|error| Step::Refuse(Refused { id: envelope.id, error }));
-        }
+        };
+        Self { record, trace_context: TraceContext::default(), step }
     }
-    if let Step::Serve { operation: Operation::CallTool { name, .. }, .. } = &parsed.step {
-        parsed.record.tool = catalog.name(name);
-    }
-    parsed
-}
 
-fn envelope(request: McpRequest<'_>) -> Result<Envelope<'_>, Refused<'_>> {
-    let refused = |error| Refused { id: None, error };
-    if request.method != Method::POST {
-        return Err(refused(McpError::method_not_allowed()));
+    pub(super) fn refused(error: McpError) -> Self {
+        Self::unreadable(Refused { id: None, error })
     }
-    if !is_json(request.headers) {
-        return Err(refused(McpError::unsupported_media_type()));
-    }
-    read(request.body)
-}
 
-fn step<'a>(parsed: &mut ParsedCall<'a>, envelope: &Envelope<'a>, headers: &HeaderMap) -> Result<Step<'a>, McpError> {
-    let params = Params::read(envelope.params)?;
-    // A `_meta` that cannot be read names no version; it is told once the era is known.
-    let meta = params.meta();
-    let era = era::decide(&Marks {
-        meta_version: meta.as_ref().is_ok_and(|meta| meta.protocol_version.is_some()),
-        method: &envelope.method,
-        is_notification: envelope.id.is_none(),
-        headers,
-    })?;
-    let meta = meta?;
-    parsed.trace_context = meta.trace_context();
-    // The header rules for notifications are open; one that is well-formed is accepted.
-    let Some(id) = envelope.id else { return Ok(Step::Accept) };
-    let served = ProtocolVersion::ALL.into_iter().find(|version| version.era() == era);
-    match operation(era, envelope, &params, &meta, headers) {
-        Ok(operation) => {
-            parsed.record.protocol_version = served;
-            Ok(Step::Serve { era, id, operation })
-        }
-        Err(error) => {
-            let is_served = error.code != ErrorCode::UnsupportedProtocolVersion;
-            parsed.record.protocol_version = served.filter(|_| is_served);
-            Err(error)
-        }
+    pub(super) fn unreadable(refused: Refused<'a>) -> Self {
+        let id = refused.id.map(request_id);
+        let mut parsed = Self::new(Step::Refuse(refused));
+        parsed.record.request_id = id;
+        parsed
     }
-}
 
-fn operation<'a>(
-    era: Era,
-    envelope: &Envelope<'a>,
-    params: &Params<'a>,
-    meta: &Meta<'a>,
-    headers: &HeaderMap,
-) -> Result<Operation<'a>, McpError> {
-    match era {
-        Era::Modern => modern::operation(envelope, params, meta, headers),
-        Era::Legacy => legacy::operation(envelope, params, meta, headers),
+    pub(super) fn in_session(mut self, session: &Session) -> Self {
+        self.record.session = Some(session_name(&session.record.name));
+        self.record.protocol_version = Some(session.version());
+        self
     }
 }

@@ -3,11 +3,12 @@
 //! Filled in while the request is parsed and run; the edge reads it. Text from the caller appears in
 //! [`CallRecord::request_id`] alone, cut to a bound.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 use serde_json::value::RawValue;
 
-use super::{envelope::string, era::ProtocolVersion, error::ErrorCode};
+use super::{envelope::string, error::ErrorCode};
+use crate::protocol::ProtocolVersion;
 
 /// What one request was and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct CallRecord {
     pub method: MethodLabel,
     /// The tool of a `tools/call`, only if it exists. It may be one that the caller cannot see.
     pub tool: Option<Arc<str>>,
+    /// The session of the older era, as a name that opens nothing: 16 hexadecimal digits.
+    pub session: Option<Box<str>>,
     /// As text; `None` for notifications and for what has no readable id.
     pub request_id: Option<Box<str>>,
     /// The revision that served the request; `None` if none could be chosen.
@@ -33,6 +36,26 @@ pub enum MethodLabel {
     ToolsList,
     /// `tools/call`
     ToolsCall,
+    /// `resources/list`
+    ResourcesList,
+    /// `resources/templates/list`
+    ResourcesTemplatesList,
+    /// `resources/read`
+    ResourcesRead,
+    /// `resources/subscribe`
+    ResourcesSubscribe,
+    /// `resources/unsubscribe`
+    ResourcesUnsubscribe,
+    /// `prompts/list`
+    PromptsList,
+    /// `prompts/get`
+    PromptsGet,
+    /// `completion/complete`
+    CompletionComplete,
+    /// `subscriptions/listen`
+    SubscriptionsListen,
+    /// `logging/setLevel`
+    LoggingSetLevel,
     /// `initialize`
     Initialize,
     /// `ping`
@@ -46,17 +69,28 @@ pub enum MethodLabel {
 }
 
 impl MethodLabel {
+    const KNOWN: [Self; 17] = [
+        Self::ServerDiscover,
+        Self::ToolsList,
+        Self::ToolsCall,
+        Self::ResourcesList,
+        Self::ResourcesTemplatesList,
+        Self::ResourcesRead,
+        Self::ResourcesSubscribe,
+        Self::ResourcesUnsubscribe,
+        Self::PromptsList,
+        Self::PromptsGet,
+        Self::CompletionComplete,
+        Self::SubscriptionsListen,
+        Self::LoggingSetLevel,
+        Self::Initialize,
+        Self::Ping,
+        Self::NotificationsInitialized,
+        Self::NotificationsCancelled,
+    ];
+
     pub(super) fn of(method: &str) -> Self {
-        match method {
-            "server/discover" => Self::ServerDiscover,
-            "tools/list" => Self::ToolsList,
-            "tools/call" => Self::ToolsCall,
-            "initialize" => Self::Initialize,
-            "ping" => Self::Ping,
-            "notifications/initialized" => Self::NotificationsInitialized,
-            "notifications/cancelled" => Self::NotificationsCancelled,
-            _ => Self::Other,
-        }
+        Self::KNOWN.into_iter().find(|known| known.as_str() == method).unwrap_or(Self::Other)
     }
 
     /// The method's name, or `_OTHER`, the conventions' word for what is not known.
@@ -65,6 +99,16 @@ impl MethodLabel {
             Self::ServerDiscover => "server/discover",
             Self::ToolsList => "tools/list",
             Self::ToolsCall => "tools/call",
+            Self::ResourcesList => "resources/list",
+            Self::ResourcesTemplatesList => "resources/templates/list",
+            Self::ResourcesRead => "resources/read",
+            Self::ResourcesSubscribe => "resources/subscribe",
+            Self::ResourcesUnsubscribe => "resources/unsubscribe",
+            Self::PromptsList => "prompts/list",
+            Self::PromptsGet => "prompts/get",
+            Self::CompletionComplete => "completion/complete",
+            Self::SubscriptionsListen => "subscriptions/listen",
+            Self::LoggingSetLevel => "logging/setLevel",
             Self::Initialize => "initialize",
             Self::Ping => "ping",
             Self::NotificationsInitialized => "notifications/initialized",
@@ -89,6 +133,12 @@ pub enum CallOutcome {
     MissingScope,
     /// The policy hides the tool: answered as unknown, told apart here alone.
     Hidden,
+    /// With a wish for input: the client is to ask again.
+    InputRequired,
+    /// By the client, before there was an answer.
+    Cancelled,
+    /// A stream that was opened has come to its end.
+    StreamEnded,
     /// With a JSON-RPC error.
     Error(ErrorCode),
 }
@@ -103,6 +153,9 @@ impl CallOutcome {
             Self::Timeout => "timeout",
             Self::MissingScope => "insufficient_scope",
             Self::Hidden => "hidden",
+            Self::InputRequired => "input_required",
+            Self::Cancelled => "cancelled",
+            Self::StreamEnded => "stream_ended",
             Self::Error(code) => code.as_str(),
         }
     }
@@ -112,7 +165,14 @@ impl CallOutcome {
         match self {
             Self::Error(code) => Some(code),
             Self::Hidden => Some(ErrorCode::InvalidParams),
-            Self::Success | Self::Accepted | Self::ToolError | Self::Timeout | Self::MissingScope => None,
+            Self::Success
+            | Self::Accepted
+            | Self::ToolError
+            | Self::Timeout
+            | Self::MissingScope
+            | Self::InputRequired
+            | Self::Cancelled
+            | Self::StreamEnded => None,
         }
     }
 
@@ -123,11 +183,15 @@ impl CallOutcome {
             Self::Success
             | Self::Accepted
             | Self::Hidden
+            | Self::InputRequired
+            | Self::Cancelled
+            | Self::StreamEnded
             | Self::Error(
                 ErrorCode::ParseError
                 | ErrorCode::InvalidRequest
                 | ErrorCode::MethodNotFound
-                | ErrorCode::InvalidParams,
+                | ErrorCode::InvalidParams
+                | ErrorCode::ResourceNotFound,
             ) => None,
             Self::ToolError | Self::Timeout | Self::MissingScope | Self::Error(_) => Some(self.as_str()),
         }
@@ -140,6 +204,14 @@ const MAX_ID_BYTES: usize = 128;
 /// The id as text, cut to the bound.
 pub(super) fn request_id(id: &RawValue) -> Box<str> {
     let text = string(id).unwrap_or(Cow::Borrowed(id.get()));
-    let end = (0..=MAX_ID_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or(0)].into()
+    crds::text::cut(&text, MAX_ID_BYTES).into()
+}
+
+/// Tells sessions apart in spans and log lines. The id itself opens the session and is never written down.
+pub(super) fn session_name(name: &[u8; 16]) -> Box<str> {
+    let mut text = String::with_capacity(16);
+    for byte in &name[..8] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
 }

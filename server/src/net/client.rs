@@ -5,13 +5,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
 use super::{AddressPolicy, resolver::GuardedResolver};
 
 /// How long a request may take in all, connecting and reading the body included.
 /// Source: acceptance, auth.md section 5, "fetch".
 pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an unused connection stays open. Chosen: shorter than what common servers allow (60 s and more), so that
+/// a request rarely meets a connection that the other side is closing.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// How often a silent connection is asked whether the other side still lives. Chosen: streams may be silent for long.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Which schemes a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +53,36 @@ pub fn client(policy: AddressPolicy, schemes: Schemes, ca_pem: Option<&[u8]>) ->
 }
 
 /// As [`client`], with a deadline of its own.
-#[expect(clippy::disallowed_methods, reason = "the one place that builds a client, with its guards")]
 pub fn client_with_timeout(
     policy: AddressPolicy,
     schemes: Schemes,
     ca_pem: Option<&[u8]>,
     timeout: Duration,
 ) -> Result<Client, ClientError> {
+    let mut builder = guarded(policy, schemes).connect_timeout(timeout).timeout(timeout);
+    if let Some(pem) = ca_pem {
+        builder = builder.tls_certs_only(certificates(pem)?);
+    }
+    builder.build().map_err(ClientError::Build)
+}
+
+/// A client for answers that are streams: only connecting has a deadline of [`TIMEOUT`] here, whoever reads brings
+/// the other. At most `idle` connections are kept open while nobody uses them.
+pub fn streaming_client(policy: AddressPolicy, schemes: Schemes, idle: usize) -> Result<Client, ClientError> {
+    guarded(policy, schemes)
+        .connect_timeout(TIMEOUT)
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(IDLE)
+        .tcp_keepalive(KEEPALIVE)
+        .build()
+        .map_err(ClientError::Build)
+}
+
+/// What every client has: the guards.
+#[expect(clippy::disallowed_methods, reason = "the one place that builds a client, with its guards")]
+fn guarded(policy: AddressPolicy, schemes: Schemes) -> ClientBuilder {
     ensure_crypto_provider();
-    let mut builder = Client::builder()
+    Client::builder()
         .dns_resolver(Arc::new(GuardedResolver { policy }))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -62,13 +90,7 @@ pub fn client_with_timeout(
         .no_proxy()
         .referer(false)
         .https_only(schemes == Schemes::Https)
-        .connect_timeout(timeout)
-        .timeout(timeout)
-        .user_agent(concat!("mcp-foundry/", env!("CARGO_PKG_VERSION")));
-    if let Some(pem) = ca_pem {
-        builder = builder.tls_certs_only(certificates(pem)?);
-    }
-    builder.build().map_err(ClientError::Build)
+        .user_agent(concat!("mcp-foundry/", env!("CARGO_PKG_VERSION")))
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {

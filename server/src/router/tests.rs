@@ -208,7 +208,7 @@ async fn other_methods_are_refused() {
     let TestApp { app, token } = TestApp::new();
     let bearer = [("authorization", &*format!("Bearer {token}"))];
     for (method, path, allow) in [
-        ("PUT", "/mcp", "POST, OPTIONS"),
+        ("PUT", "/mcp", "POST, GET, DELETE, OPTIONS"),
         ("GET", "/mcp", "POST"),
         ("POST", "/health", "GET"),
         ("DELETE", "/mcp/capabilities", "GET"),
@@ -334,7 +334,7 @@ async fn more_than_the_process_can_do_is_sent_away_at_once() {
 async fn one_caller_does_not_take_the_places_of_all() {
     let TestApp { app, token } = TestApp::new();
     let subject = app.authenticator().unwrap().authenticate(&bearer(&token)).await.unwrap();
-    let held: Vec<_> = (0..128).map(|_| app.places().take(&subject).unwrap()).collect();
+    let held: Vec<_> = (0..128).map(|_| app.places().take(&subject, 128).unwrap()).collect();
     check(
         &send(public(app.clone()), call(&token, "ping")).await,
         expect![[r#"

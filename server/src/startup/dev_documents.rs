@@ -26,6 +26,8 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
             }],
         },
         builtins: Builtins { ping: true, echo: true, health_check: true },
+        upstreams: Vec::new(),
+        sealing_key_files: Vec::new(),
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,
     }
@@ -33,8 +35,5 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
 
 /// The built-ins' own rules, and any valid token for the rest.
 pub(super) fn policy() -> GatewayPolicy {
-    GatewayPolicy {
-        version: CURRENT_VERSION,
-        authorization: AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() },
-    }
+    GatewayPolicy::of(AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() })
 }

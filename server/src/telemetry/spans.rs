@@ -30,6 +30,13 @@ pub struct SpanIds {
     pub span_id: SpanId,
 }
 
+impl SpanIds {
+    /// As a W3C `traceparent`; `sampled` says whether anybody collects it.
+    pub fn traceparent(self, sampled: bool) -> String {
+        format!("00-{}-{}-{:02x}", self.trace_id, self.span_id, u8::from(sampled))
+    }
+}
+
 /// A span that will be exported, or the ids of one that nobody collects: those cost next to nothing.
 enum Span {
     Recorded(Context),
@@ -87,6 +94,11 @@ impl Telemetry {
             None => record.method.as_str().to_owned(),
         };
         McpSpan(self.start(name, attributes(record, version), links, &parent))
+    }
+
+    /// Whether spans leave the process.
+    pub fn exports(&self) -> bool {
+        self.export.is_some()
     }
 
     fn start(&self, name: String, attributes: Vec<KeyValue>, links: Vec<Link>, parent: &Context) -> Span {
@@ -182,6 +194,9 @@ fn attributes(record: &CallRecord, version: Version) -> Vec<KeyValue> {
     }
     if let Some(id) = &record.request_id {
         attributes.push(KeyValue::new("jsonrpc.request.id", id.to_string()));
+    }
+    if let Some(session) = &record.session {
+        attributes.push(KeyValue::new("mcp.session.id", session.to_string()));
     }
     if let Some(version) = record.protocol_version {
         attributes.push(KeyValue::new("mcp.protocol.version", version.as_str()));

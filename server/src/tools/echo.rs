@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use futures::future::{BoxFuture, FutureExt, ready};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{CallContext, Tool, ToolOutcome, schema};
-use crate::gateway::{ECHO, ToolDefinition};
+use super::{
+    CallContext, Tool, ToolOutcome,
+    definition::{self, ToolDefinition},
+};
+use crate::gateway::ECHO;
 
 /// The longest message, in bytes of UTF-8. Source: features.md, P1-16.
 const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -55,22 +57,22 @@ impl Tool for Echo {
                         "minimum": 0,
                         "description": "Length of the message in Unicode scalar values"
                     },
-                    "timestamp": schema::timestamp(),
-                    "correlation_id": schema::correlation_id()
+                    "timestamp": definition::timestamp(),
+                    "correlation_id": definition::correlation_id()
                 },
                 "required": ["message", "message_length", "timestamp", "correlation_id"],
                 "additionalProperties": false
             })),
-            annotations: schema::READ_ONLY,
+            annotations: definition::READ_ONLY,
         }
     }
 
-    fn call<'a>(&'a self, context: CallContext<'a>, arguments: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
-        ready(echo(context, arguments)).boxed()
+    fn call(&self, context: &CallContext, arguments: &RawValue) -> ToolOutcome {
+        echo(context, arguments)
     }
 }
 
-fn echo(context: CallContext<'_>, arguments: &RawValue) -> ToolOutcome {
+fn echo(context: &CallContext, arguments: &RawValue) -> ToolOutcome {
     let Ok(Arguments { message }) = serde_json::from_str(arguments.get()) else {
         return ToolOutcome::error("argument `message`: give a string");
     };
@@ -86,6 +88,6 @@ fn echo(context: CallContext<'_>, arguments: &RawValue) -> ToolOutcome {
         message: &message,
         message_length: message.chars().count(),
         timestamp: context.clock.now().to_string(),
-        correlation_id: context.correlation_id,
+        correlation_id: &context.correlation_id,
     })
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt, ready};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
     CallContext, HealthProbe, Tool, ToolOutcome,
+    definition::{self, ToolDefinition},
     health::{Checks, HealthStatus},
-    schema,
 };
-use crate::gateway::{HEALTH_CHECK, ToolDefinition};
+use crate::gateway::HEALTH_CHECK;
 
 /// The tool, with the probe that measures.
 pub(super) struct HealthCheck {
@@ -43,20 +42,20 @@ impl Tool for HealthCheck {
                 .to_owned(),
             input_schema: json!({ "type": "object", "additionalProperties": false }),
             output_schema: Some(output_schema()),
-            annotations: schema::READ_ONLY,
+            annotations: definition::READ_ONLY,
         }
     }
 
-    fn call<'a>(&'a self, context: CallContext<'a>, _: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
+    fn call(&self, context: &CallContext, _: &RawValue) -> ToolOutcome {
         let checks = Checks::of(&self.probe.health());
         let health = Health {
             status: checks.status(),
             checks,
             timestamp: context.clock.now().to_string(),
-            correlation_id: context.correlation_id,
+            correlation_id: &context.correlation_id,
             version: env!("CARGO_PKG_VERSION"),
         };
-        ready(ToolOutcome::structured(&health)).boxed()
+        ToolOutcome::structured(&health)
     }
 }
 
@@ -78,8 +77,8 @@ fn output_schema() -> Value {
                 "required": ["memory"],
                 "additionalProperties": false
             },
-            "timestamp": schema::timestamp(),
-            "correlation_id": schema::correlation_id(),
+            "timestamp": definition::timestamp(),
+            "correlation_id": definition::correlation_id(),
             "version": { "type": "string", "description": "Version of the gateway" }
         },
         "required": ["status", "checks", "timestamp", "correlation_id", "version"],

@@ -1,11 +1,13 @@
 //! Tool `ping`: shows that endpoint, token and policy let this caller through.
 
-use futures::future::{BoxFuture, FutureExt, ready};
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
-use super::{CallContext, Tool, ToolOutcome, schema};
-use crate::gateway::{PING, ToolDefinition};
+use super::{
+    CallContext, Tool, ToolOutcome,
+    definition::{self, ToolDefinition},
+};
+use crate::gateway::PING;
 
 /// The tool; it holds nothing.
 pub(super) struct Ping;
@@ -31,8 +33,8 @@ impl Tool for Ping {
                 "type": "object",
                 "properties": {
                     "message": { "const": "pong" },
-                    "timestamp": schema::timestamp(),
-                    "correlation_id": schema::correlation_id(),
+                    "timestamp": definition::timestamp(),
+                    "correlation_id": definition::correlation_id(),
                     "authenticated_user": {
                         "type": "string",
                         "description": "Subject of the access token"
@@ -41,17 +43,17 @@ impl Tool for Ping {
                 "required": ["message", "timestamp", "correlation_id", "authenticated_user"],
                 "additionalProperties": false
             })),
-            annotations: schema::READ_ONLY,
+            annotations: definition::READ_ONLY,
         }
     }
 
-    fn call<'a>(&'a self, context: CallContext<'a>, _: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
+    fn call(&self, context: &CallContext, _: &RawValue) -> ToolOutcome {
         let pong = Pong {
             message: "pong",
             timestamp: context.clock.now().to_string(),
-            correlation_id: context.correlation_id,
+            correlation_id: &context.correlation_id,
             authenticated_user: context.principal.subject(),
         };
-        ready(ToolOutcome::structured(&pong)).boxed()
+        ToolOutcome::structured(&pong)
     }
 }

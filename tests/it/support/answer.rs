@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::events::{Event, Expected, Parser};
 use super::message::{Era, Message};
 use super::schema;
 
@@ -43,14 +44,37 @@ impl Answer {
             assert!(self.body.is_empty(), "202 with a body: {}", self.text());
             return;
         }
-        let body = self.json();
-        schema::assert_valid(message.era, message.method(), &body);
-        if let (Some(sent), Some(received)) = (message.body.get("id"), body.get("id")) {
-            assert_eq!(sent, received, "the id of another request");
-        }
         if message.era == Era::Modern {
             assert!(self.header("mcp-session-id").is_none(), "a session in the modern era");
         }
+        if self.is_stream() {
+            let wanted = Expected { revision: message.revision(), answers: vec![message.body.clone()] };
+            self.events().iter().for_each(|event| event.assert_wire(&wanted));
+            return;
+        }
+        let revision = message.revision();
+        match (message.body.as_array(), self.json()) {
+            (Some(requests), Value::Array(responses)) => schema::assert_batch(revision, requests, &responses),
+            (_, body) => {
+                schema::assert_response(revision, message.method(), &body);
+                if let (Some(sent), Some(received)) = (message.body.get("id"), body.get("id")) {
+                    assert_eq!(sent, received, "the id of another request");
+                }
+            }
+        }
+    }
+
+    /// Whether it is a stream of events.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+    }
+
+    /// All events of a stream that has ended.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        assert!(self.is_stream(), "no stream: {}", self.text());
+        let mut parser = Parser::default();
+        parser.feed(&self.body);
+        std::iter::from_fn(|| parser.next()).filter(|event| !event.is_comment()).collect()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -1,11 +1,15 @@
 //! A client of one gateway: sends [`Message`]s under the public host name, over real HTTP.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use reqwest::{Certificate, Client, Method, StatusCode, redirect::Policy};
+use reqwest::{Certificate, Client, Method, Response, StatusCode, redirect::Policy};
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::events::{EventStream, Expected};
 use super::message::{Era, Message};
 use super::patience::eventually;
 
@@ -15,6 +19,10 @@ pub(crate) const PUBLIC_HOST: &str = "mcp.example.com";
 /// `publicUrl`: another scheme and port than those that requests come by, so that nothing can be taken from them.
 pub(crate) const PUBLIC_URL: &str = "https://mcp.example.com/mcp";
 
+/// How long an answer may take that is read whole. Chosen: longer than any deadline of the gateway but one, that of a
+/// person who is asked something; what waits for that would wait for minutes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 /// Where one gateway listens, and a connection pool to it.
 #[derive(Clone)]
 pub(crate) struct McpClient {
@@ -23,6 +31,8 @@ pub(crate) struct McpClient {
     host: String,
     public: SocketAddr,
     admin: SocketAddr,
+    /// By `Authorization` and revision: opened when it is first needed.
+    sessions: Arc<Mutex<HashMap<(String, &'static str), String>>>,
 }
 
 impl McpClient {
@@ -43,7 +53,7 @@ impl McpClient {
             .tls_certs_only([])
             .build()
             .unwrap();
-        Self { http, host: host.to_owned(), public, admin }
+        Self { http, host: host.to_owned(), public, admin, sessions: Arc::default() }
     }
 
     /// A client for other servers than the gateway, which trusts this authority alone.
@@ -103,6 +113,37 @@ impl McpClient {
 
     /// The same with any `Authorization`.
     pub(crate) async fn send_as(&self, message: &Message, authorization: Option<&str>) -> Answer {
+        let session = match message.session_of {
+            Some(revision) if !message.has_header("mcp-session-id") => self.session(revision, authorization).await,
+            _ => None,
+        };
+        match session {
+            Some(session) => self.send_raw(&message.clone().header("mcp-session-id", &session), authorization).await,
+            None => self.send_raw(message, authorization).await,
+        }
+    }
+
+    /// The client's session of this revision; `None` where none can be opened.
+    pub(crate) async fn session(&self, revision: &'static str, authorization: Option<&str>) -> Option<String> {
+        let key = (authorization.unwrap_or_default().to_owned(), revision);
+        let known = self.sessions.lock().unwrap().get(&key).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let answer = self.send_raw(&Message::initialize(revision), authorization).await;
+        let id = answer.header("mcp-session-id")?.to_owned();
+        self.sessions.lock().unwrap().insert(key, id.clone());
+        Some(id)
+    }
+
+    async fn send_raw(&self, message: &Message, authorization: Option<&str>) -> Answer {
+        let read = async { Answer::read(self.post(message, authorization).await).await };
+        let answer = tokio::time::timeout(DEADLINE, read).await.expect("an answer, whole");
+        answer.assert_wire(message);
+        answer
+    }
+
+    async fn post(&self, message: &Message, authorization: Option<&str>) -> Response {
         let mut request = self.request(Method::POST, "/mcp");
         for (name, value) in &message.headers {
             request = request.header(name, value);
@@ -110,10 +151,33 @@ impl McpClient {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        let response = request.body(message.body.to_string()).send().await.unwrap();
-        let answer = Answer::read(response).await;
-        answer.assert_wire(message);
-        answer
+        request.body(message.body.to_string()).send().await.unwrap()
+    }
+
+    /// A POST that is answered by a stream, which is read while it comes.
+    pub(crate) async fn stream(&self, message: &Message, token: &str) -> EventStream {
+        let opened = self.stream_or_refusal(message, token).await;
+        opened.unwrap_or_else(|refusal| panic!("no stream: {} {}", refusal.status, refusal.text()))
+    }
+
+    /// The same where it may be refused.
+    pub(crate) async fn stream_or_refusal(&self, message: &Message, token: &str) -> Result<EventStream, Answer> {
+        let response = self.post(message, Some(&format!("Bearer {token}"))).await;
+        if response.status() != StatusCode::OK {
+            return Err(Answer::read(response).await);
+        }
+        let expected = Expected { revision: message.revision(), answers: vec![message.body.clone()] };
+        Ok(EventStream::of(response, expected))
+    }
+
+    /// A client of the same gateway with connections of its own, which end with it.
+    pub(crate) fn another(&self) -> Self {
+        Self::under(&self.host, self.public, self.admin)
+    }
+
+    /// Open connections of the public listener.
+    pub(crate) async fn connections(&self) -> usize {
+        self.counted("mcp_server_connections", &[]).await
     }
 
     /// `method` as an honest client of this era says it.

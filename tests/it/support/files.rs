@@ -73,7 +73,7 @@ pub(crate) fn policy(rules: &[(&[&str], &[&str])]) -> GatewayPolicy {
     let rules =
         rules.iter().map(|(tools, scopes)| AuthorizationRule { tools: owned(tools), scopes: owned(scopes) }).collect();
     let authorization = AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules };
-    GatewayPolicy { version: CURRENT_VERSION, authorization }
+    GatewayPolicy::of(authorization)
 }
 
 fn config() -> GatewayConfig {
@@ -85,6 +85,8 @@ fn config() -> GatewayConfig {
         allowed_origins: vec!["https://app.example.com".to_owned()],
         auth: AuthConfig { mode: AuthMode::OAuth, insecure_allow_unauthenticated: false, issuers: Vec::new() },
         builtins: Builtins { ping: true, echo: true, health_check: true },
+        upstreams: Vec::new(),
+        sealing_key_files: Vec::new(),
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: true,
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use server::app::{App, Deps};
 use server::config::Config;
@@ -13,11 +14,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::client::McpClient;
+use super::client::{McpClient, PUBLIC_URL};
 use super::files::{GatewayFiles, GatewayOptions};
 
 /// One authority for the whole binary: nothing depends on a fresh one.
 static CA: LazyLock<TestCa> = LazyLock::new(|| TestCa::generate().unwrap());
+
+/// From the signal to the end of everything, at most.
+const END_DEADLINE: Duration = Duration::from_secs(40);
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -26,7 +30,8 @@ pub(crate) struct SpawnedGateway {
     pub(crate) issuer: TestIssuer,
     pub(crate) client: McpClient,
     pub(crate) files: GatewayFiles,
-    _stop: DropGuard,
+    served: TaskTracker,
+    stop: DropGuard,
 }
 
 /// Starts a gateway and waits until it is ready.
@@ -38,17 +43,30 @@ pub(crate) async fn spawn_gateway(options: GatewayOptions) -> SpawnedGateway {
 
 /// Starts a gateway whose issuer has this fault from the first moment on.
 pub(crate) async fn spawn_gateway_without_waiting(options: GatewayOptions, fault: Fault) -> SpawnedGateway {
+    spawn(options, fault, Deps::new(true)).await
+}
+
+/// Starts a gateway around these dependencies and waits until it is ready.
+pub(crate) async fn spawn_gateway_with(options: GatewayOptions, deps: Deps) -> SpawnedGateway {
+    let gateway = spawn(options, Fault::None, deps).await;
+    gateway.until_ready().await;
+    gateway
+}
+
+async fn spawn(options: GatewayOptions, fault: Fault, deps: Deps) -> SpawnedGateway {
     let issuer = start_issuer(fault).await;
     let files = GatewayFiles::write(options, &[&issuer]);
     let config = Config::load(&files.config()).unwrap();
-    let app = App::build(config, PolicySource::File(files.policy()), Deps::new(true)).unwrap();
+    let app = App::build(config, PolicySource::File(files.policy()), deps).unwrap();
     let public = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let admin = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let client = McpClient::new(public.local_addr().unwrap(), admin.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     let served = serve(Listeners { public, admin }, app, shutdown.clone());
-    TaskTracker::new().spawn(async move { served.await.unwrap() });
-    SpawnedGateway { issuer, client, files, _stop: shutdown.drop_guard() }
+    let tasks = TaskTracker::new();
+    tasks.spawn(async move { served.await.unwrap() });
+    tasks.close();
+    SpawnedGateway { issuer, client, files, served: tasks, stop: shutdown.drop_guard() }
 }
 
 /// An issuer on a free port of loopback.
@@ -64,6 +82,20 @@ impl SpawnedGateway {
     /// Until every issuer has given its keys.
     pub(crate) async fn until_ready(&self) {
         self.client.until_ready().await;
+    }
+
+    /// Tells the gateway to stop; what it returns ends when the gateway has.
+    pub(crate) fn stop(self) -> impl Future<Output = ()> {
+        let Self { served, stop, .. } = self;
+        drop(stop);
+        async move { tokio::time::timeout(END_DEADLINE, served.wait()).await.expect("the gateway ends") }
+    }
+
+    /// A token of another person, for any tool without a rule.
+    pub(crate) fn token_of(&self, subject: &str) -> String {
+        let mut claims = self.issuer.claims(&[], PUBLIC_URL);
+        claims["sub"] = subject.into();
+        self.issuer.mint(&claims)
     }
 
     /// How many tool calls have run, well or not, by the gateway's own count.

@@ -31,7 +31,7 @@ const NEEDS: [Need; 3] = [
     Need { files: &["buildah"], package: "buildah" },
 ];
 
-pub(super) static STAGES: [Stage; 8] = [
+pub(super) static STAGES: [Stage; 10] = [
     Stage { name: "prerequisites", what: "compilers and Debian packages", needs: &[], run: prerequisites },
     Stage {
         name: "format",
@@ -73,6 +73,13 @@ pub(super) static STAGES: [Stage; 8] = [
         needs: &["clippy"],
         run: |_| cargo(&["test", "--workspace", "--locked"]),
     },
+    Stage {
+        name: "conformance",
+        what: "the official MCP suite, and its table in the documents",
+        needs: &["clippy"],
+        run: |_| cargo(&["run", "--quiet", "--locked", "--package", "tests", "--bin", "conformance", "--", "--check"]),
+    },
+    Stage { name: "peers", what: "the official SDKs as upstreams", needs: &["clippy"], run: peers },
     Stage { name: "e2e", what: "on a real Kubernetes", needs: &["clippy"], run: e2e },
 ];
 
@@ -100,8 +107,17 @@ fn chart(_: &Options) -> Result<()> {
     )
 }
 
+fn peers(options: &Options) -> Result<()> {
+    test_target("peers", options)
+}
+
 fn e2e(options: &Options) -> Result<()> {
-    let mut arguments = vec!["test", "--quiet", "--locked", "--package", "tests", "--test", "e2e", "--"];
+    test_target("e2e", options)
+}
+
+/// A test target with a command line of its own, that plain `cargo test` leaves out.
+fn test_target(name: &str, options: &Options) -> Result<()> {
+    let mut arguments = vec!["test", "--quiet", "--locked", "--package", "tests", "--test", name, "--"];
     if options.assume_yes {
         arguments.push("--yes");
     }

@@ -5,7 +5,7 @@ use kube::Client;
 use serde_json::json;
 
 use super::*;
-use crate::{leader::Fence, observed::ObservedDeployment, requests::Requests, written::Written};
+use crate::{entropy::Entropy, leader::Fence, observed::ObservedDeployment, requests::Requests, written::Written};
 
 #[tokio::test]
 async fn a_former_configuration_goes_once_no_replica_set_names_it() {
@@ -31,7 +31,15 @@ fn doomed_names(observed: &Observed, wanted: &[&str], in_use: &[&str]) -> Vec<St
         tower_test::mock::pair::<http::Request<kube::client::Body>, http::Response<kube::client::Body>>();
     let requests = Requests::new(Client::new(service, "demo"), Fence::default());
     let written = Written::default();
-    let writer = Writer { requests: &requests, written: &written, owner_uid: "us", name: "tools", namespace: "demo" };
+    let entropy = Entropy::fixed(0);
+    let writer = Writer {
+        requests: &requests,
+        written: &written,
+        entropy: &entropy,
+        owner_uid: "us",
+        name: "tools",
+        namespace: "demo",
+    };
     let wanted = wanted.iter().map(|name| (ChildKind::ConfigMap, *name)).collect();
     let in_use = in_use.iter().map(|revision| (*revision).to_owned()).collect();
     doomed(&writer, observed, &wanted, &in_use).iter().map(|child| child.name().to_owned()).collect()

@@ -20,6 +20,14 @@ auth: { issuers: [{ issuer: 'https://login.example.com:8443/realms/acme', jwksUr
 observability: { otlp: { endpoint: 'http://otel-collector.observability.svc:4318' } }
 ";
 
+const UPSTREAMS: &str = "
+auth: { issuers: [{ issuer: https://login.example.com }] }
+upstreams:
+  - { name: search, url: https://search.example.com/mcp }
+  - { name: wiki, url: 'http://wiki.team-b.svc:3000/mcp' }
+  - { name: plain, url: 'http://plain.example.com/mcp' }
+";
+
 const INSIDE: &str = "auth: { issuers: [{ issuer: https://login.example.com }] }";
 
 #[test]
@@ -136,6 +144,33 @@ fn issuer_keys_and_collector_are_reached_on_their_ports() {
         for end in [End::address("203.0.113.5"), End::address("2001:db8::5"), End::address("10.1.0.7")] {
             assert!(flow(&policy, &gateway(), &end, "TCP", port), "{port}");
         }
+    }
+}
+
+#[test]
+fn upstreams_are_reached_on_the_ports_of_their_urls_and_on_no_other() {
+    let policy = policy(UPSTREAMS);
+    for end in
+        [End::address("198.51.100.5"), End::address("2001:db8::5"), End::pod("team-b", &[("app", "wiki")], "10.1.0.7")]
+    {
+        for port in [443, 3000, 80] {
+            assert!(flow(&policy, &gateway(), &end, "TCP", port), "{port}");
+        }
+        for port in [22, 3001, 8080, 6443] {
+            assert!(!flow(&policy, &gateway(), &end, "TCP", port), "{port}");
+        }
+    }
+    for port in [443, 3000, 80] {
+        assert!(!flow(&policy, &gateway(), &End::address("169.254.169.254"), "TCP", port), "{port}");
+    }
+}
+
+#[test]
+fn an_upstream_reaches_nothing_of_the_gateway() {
+    let policy = policy(UPSTREAMS);
+    let upstream = End::pod("team-b", &[("app", "wiki")], "10.1.0.7");
+    for port in [8080, 9090] {
+        assert!(!flow(&policy, &upstream, &gateway(), "TCP", port), "{port}");
     }
 }
 

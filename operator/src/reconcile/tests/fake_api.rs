@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use http::{Method, Request, Response, StatusCode};
@@ -20,6 +21,8 @@ pub(super) enum Fault {
     Rejected(u16),
     /// Done, and the answer lost.
     AnswerLost,
+    /// Refused, because the namespace is going.
+    NamespaceTerminating,
 }
 
 #[derive(Default)]
@@ -28,6 +31,7 @@ struct World {
     version: u64,
     requests: Vec<String>,
     fault: Option<(usize, Fault)>,
+    delay: Duration,
 }
 
 /// The API; cheap to clone.
@@ -41,6 +45,7 @@ impl FakeApi {
         let service = tower::service_fn(move |request: Request<Body>| {
             let api = api.clone();
             async move {
+                tokio::time::sleep(api.delay()).await;
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.unwrap();
                 let (code, document) = api.answer(&parts.method, &parts.uri, &body);
@@ -54,6 +59,15 @@ impl FakeApi {
     /// Breaks the request with this index, counted from 0 over all that have been sent.
     pub(super) fn break_request(&self, index: usize, fault: Fault) {
         self.0.lock().unwrap().fault = Some((index, fault));
+    }
+
+    /// Answers each request only after `delay`.
+    pub(super) fn delay_answers(&self, delay: Duration) {
+        self.0.lock().unwrap().delay = delay;
+    }
+
+    fn delay(&self) -> Duration {
+        self.0.lock().unwrap().delay
     }
 
     /// What was sent since this was called last: `PATCH services/tools mcp-operator force`.
@@ -89,6 +103,11 @@ impl FakeApi {
         let fault = world.fault.filter(|(at, _)| *at == index).map(|(_, fault)| fault);
         if let Some(Fault::Rejected(code)) = fault {
             return failure(code, "broken on purpose");
+        }
+        if fault == Some(Fault::NamespaceTerminating) {
+            let (code, mut status) = failure(403, "namespace demo is being terminated");
+            status["details"]["causes"] = json!([{ "reason": "NamespaceTerminating", "field": "metadata.namespace" }]);
+            return (code, status);
         }
         let answer = world.handle(method, &target, body);
         if fault == Some(Fault::AnswerLost) { failure(504, "the answer was lost") } else { answer }
@@ -137,9 +156,24 @@ impl World {
             Method::PATCH => self.apply(target, body),
             Method::DELETE => self.delete(target, body),
             Method::GET => self.list(target),
+            Method::POST if target.resource == "secrets" => self.create(target, body),
             // Events.
             _ => (StatusCode::CREATED, serde_json::from_slice(body).unwrap()),
         }
+    }
+
+    fn create(&mut self, target: &Target, body: &[u8]) -> (StatusCode, Value) {
+        let mut object: Value = serde_json::from_slice(body).unwrap();
+        let key = format!("{}/{}", target.resource, object["metadata"]["name"].as_str().unwrap());
+        if self.objects.contains_key(&key) {
+            let (code, mut status) = failure(409, "it exists");
+            status["reason"] = "AlreadyExists".into();
+            return (code, status);
+        }
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.objects.insert(key, object.clone());
+        (StatusCode::CREATED, object)
     }
 
     fn apply(&mut self, target: &Target, body: &[u8]) -> (StatusCode, Value) {

@@ -129,7 +129,9 @@ impl Operator {
             events: Events::new(requests.clone(), "test".to_owned()),
             unwritten: Unwritten::default(),
             backoff: Backoff::default(),
+            standing_back: StandingBack::default(),
             clock,
+            entropy: Entropy::fixed(7),
             metrics: Metrics::default(),
             requests,
         };
@@ -139,16 +141,30 @@ impl Operator {
         operator
     }
 
+    /// An operator whose caches show nothing but the `McpServer`.
+    pub(super) fn blind(api: &FakeApi) -> Self {
+        let before = FakeApi::default();
+        let mcp_server = api.objects()["mcpservers/tools"].clone();
+        before.edit("mcpservers/tools", |object| *object = mcp_server);
+        let operator = Self::new(api);
+        operator.show(&before);
+        operator
+    }
+
     /// Shows the caches the world as it is, as a watch does in its own time.
     pub(super) fn sync(&self) {
+        self.show(&self.api);
+    }
+
+    fn show(&self, api: &FakeApi) {
         let mut writers = self.writers.lock().unwrap();
-        let objects = self.api.objects();
+        let objects = api.objects();
         writers.mcp_servers.apply_watcher_event(&Event::Init);
         let mcp_server = serde_json::from_value(objects["mcpservers/tools"].clone()).unwrap();
         writers.mcp_servers.apply_watcher_event(&Event::InitApply(mcp_server));
         writers.mcp_servers.apply_watcher_event(&Event::InitDone);
         for fill in &mut writers.fill {
-            fill(&self.api, &self.ctx.caches.index);
+            fill(api, &self.ctx.caches.index);
         }
         drop(writers);
         for kind in [
@@ -195,4 +211,14 @@ where
         writer.apply_watcher_event(&Event::InitDone);
     }));
     reader
+}
+
+/// The Secret with the sealing key.
+pub(super) const SECRET: &str = "secrets/tools-sealing-1-11111111";
+
+/// Status, reason and message of a condition, as it stands.
+pub(super) fn condition(api: &FakeApi, type_: &str) -> String {
+    let conditions = api.objects()["mcpservers/tools"]["status"]["conditions"].clone();
+    let found = conditions.as_array().unwrap().iter().find(|condition| condition["type"] == type_).unwrap().clone();
+    ["status", "reason", "message"].map(|member| found[member].as_str().unwrap().to_owned()).join(" ")
 }

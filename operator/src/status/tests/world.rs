@@ -3,8 +3,10 @@
 use crds::{
     McpServer,
     conditions::Reason,
-    gateway_report::{GatewayReport, IssuerReport, KeySetState, REPORT_VERSION, ToolsReport},
+    gateway_config::{GatewayPolicy, Versioned as _},
+    gateway_report::{GatewayReport, IssuerReport, KeySetState, REPORT_VERSION, ToolsReport, UpstreamReport},
     mcp_server::McpServerStatus,
+    revision::revision,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -14,7 +16,7 @@ use crate::{
     desired::{Desired, annotation::DESIRED_HASH, desired},
     observed::{
         ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment,
-        ObservedPod, PodVerification, UnauthenticatedAnswer,
+        ObservedPod, PodVerification, UnauthenticatedAnswer, Volumes,
     },
     status::{Applied, Failed, Outcome, status},
     validate::{
@@ -56,6 +58,17 @@ impl World {
     /// Two pods serve, and every hop was seen.
     pub(super) fn settled() -> Self {
         Self::serving(EXPOSED)
+    }
+
+    /// Two upstreams besides, both connected.
+    pub(super) fn with_upstreams() -> Self {
+        let upstreams = "upstreams: [{ name: wiki, url: 'https://wiki' }, { name: search, url: 'https://search' }] }";
+        let spec = format!("{}, {upstreams}", EXPOSED.strip_suffix(" }").unwrap());
+        let mut world = Self::serving(&spec);
+        for pod in 0..2 {
+            world.report(pod).upstreams = ["search", "wiki"].map(connected).into();
+        }
+        world
     }
 
     /// The same without authentication and without a route.
@@ -175,10 +188,34 @@ impl World {
         pod.verification = Some(verification);
     }
 
+    /// What a pod reports of its first upstream, `search`.
+    pub(super) fn search(&mut self, index: usize) -> &mut UpstreamReport {
+        &mut self.report(index).upstreams[0]
+    }
+
+    /// The policy of this spec for so many replicas is what the pod has in force.
+    pub(super) fn policy_of_replicas(&mut self, index: usize, replicas: u32) {
+        let policy = GatewayPolicy { replicas, ..self.valid().policy };
+        self.report(index).policy_revision = revision(policy.to_json().as_bytes());
+    }
+
     pub(super) fn issuer(&mut self, index: usize, state: KeySetState, last_error: Option<&str>) {
         let issuer = &mut self.report(index).issuers[0];
         issuer.state = state;
         issuer.last_error = last_error.map(str::to_owned);
+    }
+}
+
+fn connected(name: &str) -> UpstreamReport {
+    UpstreamReport {
+        name: name.to_owned(),
+        ready: true,
+        connected_once: true,
+        protocol_version: Some("2025-11-25".to_owned()),
+        server_name: Some(format!("{name}-mcp")),
+        server_version: Some("1.4.2".to_owned()),
+        tools: 4,
+        last_error: None,
     }
 }
 
@@ -236,6 +273,7 @@ fn verification(valid: &ValidServer) -> PodVerification {
                 key_ids: Vec::new(),
                 last_error: None,
             }],
+            upstreams: Vec::new(),
             file_problems: Vec::new(),
             draining: false,
         }),
@@ -245,8 +283,16 @@ fn verification(valid: &ValidServer) -> PodVerification {
 }
 
 fn children(valid: &ValidServer) -> Vec<ObservedChild> {
-    let Desired { service_account, config_map, policy_config_map, network_policy, service, deployment, ingress } =
-        desired(valid);
+    let Desired {
+        service_account,
+        config_map,
+        policy_config_map,
+        network_policy,
+        service,
+        sealing_secret: _,
+        deployment,
+        ingress,
+    } = desired(valid);
     let mut children = vec![
         child(ChildKind::ServiceAccount, service_account.metadata),
         child(ChildKind::ConfigMap, config_map.metadata),
@@ -267,7 +313,7 @@ fn child(kind: ChildKind, metadata: ObjectMeta) -> ObservedChild {
 /// Something that happens to a world.
 type Blow = fn(&mut World);
 
-const BLOWS: [Blow; 19] = [
+const BLOWS: [Blow; 22] = [
     |world| world.forget_child("Service"),
     |world| world.observed.children.clear(),
     |world| world.observed.deployment = None,
@@ -279,6 +325,7 @@ const BLOWS: [Blow; 19] = [
     |world| world.observed.pods.iter_mut().take(1).for_each(|pod| pod.config_revision = None),
     |world| world.observed.pods.iter_mut().take(1).for_each(|pod| pod.waiting_reason = Some("ErrImagePull".to_owned())),
     |world| world.observed.pods.iter_mut().for_each(|pod| pod.restarted = true),
+    |world| world.observed.pods.iter_mut().for_each(|pod| pod.volumes = Volumes::Late),
     |world| world.observed.deployment.iter_mut().for_each(|deployment| deployment.available_replicas = 1),
     |world| world.observed.deployment.iter_mut().for_each(|deployment| deployment.generation += 1),
     |world| {
@@ -290,6 +337,8 @@ const BLOWS: [Blow; 19] = [
     |world| verifications(world, |verification| verification.unauthenticated = Ok(answer(200, None))),
     |world| verifications(world, |verification| verification.metadata = Err(HopError::Unreadable)),
     |world| reports(world, |report| report.policy_revision = "0000000000".to_owned()),
+    |world| reports(world, |report| report.upstreams.iter_mut().for_each(|upstream| upstream.ready = false)),
+    |world| reports(world, |report| report.upstreams.iter_mut().for_each(|upstream| upstream.connected_once = false)),
     |world| {
         reports(world, |report| {
             for issuer in &mut report.issuers {
@@ -310,10 +359,11 @@ fn reports(world: &mut World, change: fn(&mut GatewayReport)) {
 
 /// Any world that has suffered up to three blows.
 pub(super) fn any() -> impl Strategy<Value = World> {
-    let starts: [fn() -> World; 8] = [
+    let starts: [fn() -> World; 9] = [
         World::just_applied,
         World::starting,
         World::settled,
+        World::with_upstreams,
         World::open,
         World::scaled_to_zero,
         World::rejected,

@@ -2,13 +2,9 @@ use std::sync::Arc;
 
 use crds::gateway_config::{AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, GatewayPolicy};
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
-use crate::{
-    auth::ScopeSet,
-    gateway::{Catalog, ToolAnnotations, ToolDefinition},
-};
+use crate::auth::ScopeSet;
 
 /// Few and alike, so that globs hit and miss often.
 const TOOLS: [&str; 8] = ["ping", "echo", "health_check", "a", "ab", "a__b", "b.a", "aa"];
@@ -19,10 +15,8 @@ fn policy() -> impl Strategy<Value = GatewayPolicy> {
     let rule = (prop::collection::vec(glob, 1..3), prop::collection::vec(scope(), 0..3))
         .prop_map(|(tools, scopes)| AuthorizationRule { tools, scopes });
     let default = prop_oneof![Just(AuthorizationDefault::Deny), Just(AuthorizationDefault::Authenticated),];
-    (default, prop::collection::vec(rule, 0..4)).prop_map(|(default, rules)| GatewayPolicy {
-        version: 1,
-        authorization: AuthorizationPolicy { default, rules },
-    })
+    (default, prop::collection::vec(rule, 0..4))
+        .prop_map(|(default, rules)| GatewayPolicy::of(AuthorizationPolicy { default, rules }))
 }
 
 fn scope() -> impl Strategy<Value = String> {
@@ -43,23 +37,6 @@ fn principal() -> impl Strategy<Value = Principal> {
         Principal::new("https://issuer.example", "someone", None::<Arc<str>>, scopes)
     });
     prop_oneof![4 => known, 1 => Just(Principal::anonymous())]
-}
-
-fn catalog() -> Catalog {
-    let definitions = TOOLS.map(|name| ToolDefinition {
-        name: name.to_owned(),
-        title: name.to_owned(),
-        description: "A tool.".to_owned(),
-        input_schema: json!({ "type": "object" }),
-        output_schema: None,
-        annotations: ToolAnnotations {
-            read_only_hint: true,
-            destructive_hint: false,
-            idempotent_hint: true,
-            open_world_hint: false,
-        },
-    });
-    Catalog::new(&definitions).unwrap()
 }
 
 /// A slow, plain reading of the rules, to hold the compiled one against.
@@ -99,29 +76,13 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_tool_is_listed_exactly_if_its_call_is_not_hidden(
-        policy in policy(), builtins in builtins(), mode in mode(), caller in principal(),
-    ) {
-        let policy = Policy::compile(&policy, &builtins, mode).unwrap();
-        let catalog = catalog();
-        let listed: Vec<&str> =
-            catalog.visible(&policy, &caller).iter().map(|definition| definition.get()).collect();
-        let callable: Vec<&str> = TOOLS
-            .into_iter()
-            .filter(|tool| decide(&policy, &caller, tool) != Decision::Hidden)
-            .map(|tool| catalog.get(tool).unwrap().get())
-            .collect();
-        prop_assert_eq!(listed, callable);
-    }
-
-    #[test]
     fn the_decision_is_what_the_rules_say(
         document in policy(), builtins in builtins(), mode in mode(), caller in principal(),
     ) {
         let policy = Policy::compile(&document, &builtins, mode).unwrap();
         for tool in TOOLS {
             let expected = expected(&document, builtins, mode, &caller, tool);
-            prop_assert_eq!(decide(&policy, &caller, tool), expected, "{}", tool);
+            prop_assert_eq!(decide(&policy, &caller, Target::Tool(tool)), expected, "{}", tool);
         }
     }
 }
@@ -131,9 +92,23 @@ fn missing_scopes_are_named_all_of_them() {
     let rules = vec![AuthorizationRule { tools: vec!["a".to_owned()], scopes: vec!["s".to_owned(), "t".to_owned()] }];
     let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules };
     let builtins = Builtins { ping: true, echo: true, health_check: true };
-    let document = GatewayPolicy { version: 1, authorization };
+    let document = GatewayPolicy::of(authorization);
     let policy = Policy::compile(&document, &builtins, AuthMode::OAuth).unwrap();
     let caller = Principal::new("https://issuer.example", "x", None, ["s"].into_iter().collect());
     let needed = vec!["s".to_owned(), "t".to_owned()];
-    assert_eq!(decide(&policy, &caller, "a"), Decision::MissingScopes(needed));
+    assert_eq!(decide(&policy, &caller, Target::Tool("a")), Decision::MissingScopes(needed));
+}
+
+#[test]
+fn what_is_no_tool_follows_the_default_alone() {
+    let rules = vec![AuthorizationRule { tools: vec!["*".to_owned()], scopes: Vec::new() }];
+    let caller = Principal::new("https://issuer.example", "x", None, ScopeSet::default());
+    let decision = |default| {
+        let document = GatewayPolicy::of(AuthorizationPolicy { default, rules: rules.clone() });
+        let builtins = Builtins { ping: true, echo: true, health_check: true };
+        let policy = Policy::compile(&document, &builtins, AuthMode::OAuth).unwrap();
+        decide(&policy, &caller, Target::Other)
+    };
+    assert_eq!(decision(AuthorizationDefault::Deny), Decision::Hidden);
+    assert_eq!(decision(AuthorizationDefault::Authenticated), Decision::Allow);
 }

@@ -1,7 +1,6 @@
 use crds::gateway_config::AuthorizationPolicy;
 
 use super::*;
-use crate::gateway::{ToolAnnotations, ToolDefinition};
 
 const ALL: Builtins = Builtins { ping: true, echo: true, health_check: true };
 
@@ -9,13 +8,13 @@ fn compile(default: AuthorizationDefault, rules: &[(&[&str], &[&str])]) -> Resul
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let rules =
         rules.iter().map(|(tools, scopes)| AuthorizationRule { tools: owned(tools), scopes: owned(scopes) }).collect();
-    let policy = GatewayPolicy { version: 1, authorization: AuthorizationPolicy { default, rules } };
+    let policy = GatewayPolicy::of(AuthorizationPolicy { default, rules });
     Policy::compile(&policy, &ALL, AuthMode::OAuth)
 }
 
 /// `hidden`, or the scopes that a tool needs.
 fn needs(rules: &[(&[&str], &[&str])], tool: &str) -> String {
-    match compile(AuthorizationDefault::Deny, rules).unwrap().requirement(tool) {
+    match compile(AuthorizationDefault::Deny, rules).unwrap().requirement(Target::Tool(tool)) {
         Requirement::Hidden => "hidden".to_owned(),
         Requirement::Scopes(scopes) => format!("[{}]", scopes.join(" ")),
     }
@@ -49,16 +48,16 @@ fn built_ins_have_rules_of_their_own_which_a_rule_of_the_policy_replaces() {
 fn the_default_decides_what_nothing_names() {
     assert_eq!(needs(&[], "other"), "hidden");
     let open = compile(AuthorizationDefault::Authenticated, &[]).unwrap();
-    assert_eq!(open.requirement("other"), &Requirement::Scopes(Vec::new()));
+    assert_eq!(open.requirement(Target::Tool("other")), &Requirement::Scopes(Vec::new()));
 }
 
 #[test]
 fn a_disabled_built_in_has_no_rule() {
     let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
-    let policy = GatewayPolicy { version: 1, authorization };
+    let policy = GatewayPolicy::of(authorization);
     let none = Builtins { ping: false, echo: false, health_check: false };
     let policy = Policy::compile(&policy, &none, AuthMode::OAuth).unwrap();
-    assert_eq!(policy.requirement("health_check"), &Requirement::Hidden);
+    assert_eq!(policy.requirement(Target::Tool("health_check")), &Requirement::Hidden);
 }
 
 #[test]
@@ -116,23 +115,6 @@ fn a_rule_without_a_tool_is_refused() {
 
 #[test]
 fn the_supported_scopes_are_those_that_visible_tools_need() {
-    let catalog = Catalog::new(&["ping", "echo", "secret"].map(definition)).unwrap();
     let policy = compile(AuthorizationDefault::Deny, &[(&["echo"], &["b", "a"]), (&["no_tool"], &["x"])]);
-    assert_eq!(policy.unwrap().scopes_supported(&catalog), ["a", "b", "tools:ping"]);
-}
-
-fn definition(name: &str) -> ToolDefinition {
-    ToolDefinition {
-        name: name.to_owned(),
-        title: name.to_owned(),
-        description: "A tool.".to_owned(),
-        input_schema: serde_json::json!({ "type": "object" }),
-        output_schema: None,
-        annotations: ToolAnnotations {
-            read_only_hint: true,
-            destructive_hint: false,
-            idempotent_hint: true,
-            open_world_hint: false,
-        },
-    }
+    assert_eq!(policy.unwrap().scopes_supported(["ping", "echo", "secret"].into_iter()), ["a", "b", "tools:ping"]);
 }

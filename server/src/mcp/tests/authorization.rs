@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use crds::gateway_config::AuthMode;
+use crds::gateway_config::{AuthMode, AuthorizationDefault};
 use expect_test::expect;
 
 use super::{
-    super::{CallOutcome, Era},
+    super::CallOutcome,
     support::{CORRELATION_ID, Client, Request, body, rule},
 };
+use crate::protocol::Era;
 
 fn listed(client: &Client) -> Vec<String> {
     let reply = body(&client.send(&Request::modern("tools/list", "{}")));
@@ -141,4 +142,11 @@ fn a_tool_past_its_deadline_is_a_result_that_names_it() {
 
         {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[{"type":"text","text":"the tool did not answer within 0 s and was stopped; try again later or ask for less"}],"isError":true,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]]);
     assert_eq!(client.send(&request).record.outcome, Some(CallOutcome::Timeout));
+}
+
+#[test]
+fn an_open_stream_tells_what_its_caller_may_know_at_that_moment() {
+    use AuthorizationDefault::{Authenticated, Deny};
+    let heard = Client::new().hears_of_prompts(&[Authenticated, Deny, Authenticated]);
+    assert_eq!(heard, [true, false, true]);
 }

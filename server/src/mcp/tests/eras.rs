@@ -1,9 +1,7 @@
 //! Both eras on one path: the era of one request never follows from another.
 
-use super::{
-    super::Era,
-    support::{Client, Request, body},
-};
+use super::support::{Client, Request, body};
+use crate::protocol::Era;
 
 #[test]
 fn requests_of_both_eras_interleave() {

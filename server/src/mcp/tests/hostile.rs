@@ -3,10 +3,8 @@
 use expect_test::expect;
 use proptest::prelude::*;
 
-use super::{
-    super::Era,
-    support::{Client, Request, body, check, wire},
-};
+use super::support::{Client, Request, body, check, wire};
+use crate::protocol::Era;
 
 fn code(request: &Request) -> (u16, serde_json::Value, bool) {
     let reply = Client::new().send(request);
@@ -98,6 +96,21 @@ fn a_request_that_is_an_answer_too_is_neither() {
         let request = Request::legacy("ping", "{}").edited(r#""id":1"#, &format!(r#""id":1,{member}"#));
         assert_eq!(code(&request), (400, (-32600).into(), false), "{member}");
     }
+}
+
+#[test]
+fn an_answer_is_of_json_rpc_2_and_says_one_thing() {
+    let client = Client::new();
+    let id = client.session(None);
+    let message = |sent: &str| {
+        let answer = client.send(&Request::post(sent).with("mcp-session-id", &id));
+        (answer.status.as_u16(), body(&answer)["error"]["message"].clone())
+    };
+    let version = r#"jsonrpc must be "2.0""#;
+    assert_eq!(message(r#"{"id":1,"result":{}}"#), (400, version.into()));
+    assert_eq!(message(r#"{"jsonrpc":"1.0","id":1,"error":{"code":1,"message":""}}"#), (400, version.into()));
+    let both = "a response is a result or an error, not both";
+    assert_eq!(message(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#), (400, both.into()));
 }
 
 #[test]

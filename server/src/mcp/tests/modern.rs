@@ -2,11 +2,10 @@
 
 use expect_test::expect;
 use http::Method;
+use serde_json::json;
 
-use super::{
-    super::Era,
-    support::{Client, Request, body, check, wire},
-};
+use super::support::{Client, Request, body, check, wire};
+use crate::protocol::Era;
 
 fn discover() -> Request {
     Request::modern("server/discover", "{}")
@@ -25,10 +24,10 @@ fn discovery_names_what_works_and_nothing_else() {
     check(
         discover(),
         expect![[r#"
-        200
-        content-type: application/json
+            200
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}},"cacheScope":"private","capabilities":{"tools":{}},"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25"],"ttlMs":60000}}"#]],
+            {"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}},"cacheScope":"private","capabilities":{"tools":{"listChanged":true}},"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"ttlMs":60000}}"#]],
     );
 }
 
@@ -49,10 +48,10 @@ fn the_list_holds_the_built_ins_and_is_private() {
     check(
         list(),
         expect![[r#"
-        200
-        content-type: application/json
+            200
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":[{"name":"ping","title":"Ping","description":"Answers pong with the name of the caller: shows that the endpoint is reachable and that the access token is accepted.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"authenticated_user":{"description":"Subject of the access token","type":"string"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"const":"pong"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","timestamp","correlation_id","authenticated_user"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"echo","title":"Echo","description":"Answers the message that it was given, with its length in characters.","inputSchema":{"additionalProperties":false,"properties":{"message":{"description":"Any text of at most 65536 bytes (64 KiB) of UTF-8","type":"string"}},"required":["message"],"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"type":"string"},"message_length":{"description":"Length of the message in Unicode scalar values","minimum":0,"type":"integer"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","message_length","timestamp","correlation_id"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"health_check","title":"Health check","description":"Tells how this gateway is: each check with its state, and a reason where something is wrong. A check that does not apply is absent.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"checks":{"additionalProperties":false,"properties":{"auth":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"memory":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"telemetry":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"}},"required":["memory"],"type":"object"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"status":{"description":"The worst of all checks","enum":["passing","degraded","failing"]},"timestamp":{"format":"date-time","type":"string"},"version":{"description":"Version of the gateway","type":"string"}},"required":["status","checks","timestamp","correlation_id","version"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}}],"ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
+            {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"ping","title":"Ping","description":"Answers pong with the name of the caller: shows that the endpoint is reachable and that the access token is accepted.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"authenticated_user":{"description":"Subject of the access token","type":"string"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"const":"pong"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","timestamp","correlation_id","authenticated_user"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"echo","title":"Echo","description":"Answers the message that it was given, with its length in characters.","inputSchema":{"additionalProperties":false,"properties":{"message":{"description":"Any text of at most 65536 bytes (64 KiB) of UTF-8","type":"string"}},"required":["message"],"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"correlation_id":{"description":"Name it when you report a problem","type":"string"},"message":{"type":"string"},"message_length":{"description":"Length of the message in Unicode scalar values","minimum":0,"type":"integer"},"timestamp":{"format":"date-time","type":"string"}},"required":["message","message_length","timestamp","correlation_id"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}},{"name":"health_check","title":"Health check","description":"Tells how this gateway is: each check with its state, and a reason where something is wrong. A check that does not apply is absent.","inputSchema":{"additionalProperties":false,"type":"object"},"outputSchema":{"additionalProperties":false,"properties":{"checks":{"additionalProperties":false,"properties":{"auth":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"memory":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"},"telemetry":{"additionalProperties":false,"properties":{"reason":{"type":"string"},"status":{"enum":["passing","degraded","failing"]}},"required":["status"],"type":"object"}},"required":["memory"],"type":"object"},"correlation_id":{"description":"Name it when you report a problem","type":"string"},"status":{"description":"The worst of all checks","enum":["passing","degraded","failing"]},"timestamp":{"format":"date-time","type":"string"},"version":{"description":"Version of the gateway","type":"string"}},"required":["status","checks","timestamp","correlation_id","version"],"type":"object"},"annotations":{"readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":false}}],"resultType":"complete","ttlMs":60000,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"tools","version":"0.1.0"}}}}"#]],
     );
 }
 
@@ -166,10 +165,10 @@ fn any_cursor_is_a_bad_cursor() {
     check(
         Request::modern("tools/list", r#"{"cursor":"abc"}"#),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: the list has one page, ask without a cursor"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown cursor: ask again without one"}}"#]],
     );
     let empty = Client::new().send(&Request::modern("tools/list", r#"{"cursor":""}"#));
     assert_eq!(body(&empty)["error"]["code"], -32602);
@@ -201,10 +200,13 @@ fn a_progress_token_is_a_string_or_an_integer() {
         400
         content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta.progressToken must be a string or an integer"}}"#]],
+        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta.progressToken must be a string of at most 1 KiB or an integer"}}"#]],
     );
     assert_eq!(Client::new().send(&with_token(r#""t""#)).status, 200);
     assert_eq!(Client::new().send(&with_token("7")).status, 200);
+    let text = |bytes: usize| format!(r#""{}""#, "t".repeat(bytes));
+    assert_eq!(Client::new().send(&with_token(&text(1024))).status, 200);
+    assert_eq!(Client::new().send(&with_token(&text(1025))).status, 400);
 }
 
 #[test]
@@ -217,7 +219,6 @@ fn what_this_revision_removed_is_not_found() {
         "resources/subscribe",
         "resources/list",
         "prompts/list",
-        "subscriptions/listen",
         "tasks/get",
         "unknown/method",
     ] {
@@ -317,10 +318,10 @@ fn a_mismatch_is_told_before_an_unknown_version() {
     check(
         unknown.set("mcp-protocol-version", "v999.0.0"),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25"],"requested":"v999.0.0"}}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26"],"requested":"v999.0.0"}}}"#]],
     );
 }
 
@@ -330,10 +331,10 @@ fn an_older_revision_cannot_be_spoken_the_modern_way() {
     check(
         older,
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version is not served: use one of data.supported","data":{"supported":["2026-07-28","2025-06-18","2025-03-26"],"requested":"2025-11-25"}}}"#]],
     );
 }
 
@@ -503,11 +504,11 @@ fn get_and_delete_are_not_offered() {
     check(
         Request::new(Method::GET, ""),
         expect![[r#"
-        405
-        content-type: application/json
-        allow: POST
+            405
+            content-type: application/json
+            allow: POST
 
-        {"jsonrpc":"2.0","error":{"code":-32600,"message":"send JSON-RPC requests by POST: no stream is offered here"}}"#]],
+            {"jsonrpc":"2.0","error":{"code":-32600,"message":"this method is not served here: send JSON-RPC requests by POST"}}"#]],
     );
     for method in [Method::GET, Method::DELETE, Method::PUT] {
         let request = Request::new(method, "").with("mcp-protocol-version", "2026-07-28");
@@ -547,9 +548,27 @@ fn the_id_comes_back_exactly_as_it_was_sent() {
 }
 
 #[test]
-fn stray_answers_of_another_round_change_nothing() {
+fn stray_answers_change_nothing_and_a_forged_state_is_refused() {
     let client = Client::new();
-    let params = r#"{"name":"ping","inputResponses":{"k":{}},"requestState":"forged"}"#;
-    let reply = client.send(&Request::modern("tools/call", params));
-    assert_eq!(reply.body, client.send(&call("ping", "{}")).body);
+    let with = |members: &str| client.send(&Request::modern("tools/call", &format!(r#"{{"name":"ping",{members}}}"#)));
+    assert_eq!(with(r#""inputResponses":{"k":{}}"#).body, client.send(&call("ping", "{}")).body);
+    assert_eq!(with(r#""inputResponses":null"#).body, client.send(&call("ping", "{}")).body);
+    for wrong in [r#""requestState":"forged""#, r#""requestState":7"#, r#""inputResponses":[]"#] {
+        let answer = with(wrong);
+        assert_eq!((answer.status.as_u16(), body(&answer)["error"]["code"].clone()), (400, (-32602).into()), "{wrong}");
+    }
+}
+
+#[test]
+fn what_a_listen_stream_holds_is_bounded() {
+    let listen = |uris: usize, bytes: usize| {
+        let uris = vec!["u".repeat(bytes); uris];
+        Request::modern(
+            "subscriptions/listen",
+            &json!({ "notifications": { "resourceSubscriptions": uris } }).to_string(),
+        )
+    };
+    let code = |request: &Request| body(&Client::new().send(request))["error"]["code"].clone();
+    assert_eq!(code(&listen(1001, 1)), -32602);
+    assert_eq!(code(&listen(16, 8193)), -32602);
 }

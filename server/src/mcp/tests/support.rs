@@ -4,30 +4,42 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crds::gateway_config::{
     AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, GatewayPolicy,
 };
 use expect_test::Expect;
-use futures::future::{BoxFuture, FutureExt, pending, ready};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use futures::{
+    StreamExt as _,
+    future::{BoxFuture, FutureExt, pending, ready},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use serde_json::{Value, json, value::RawValue};
+use tokio::runtime::Runtime;
 
 use super::super::{
-    CallRecord, Caller, Endpoint, EndpointSettings, Era, McpReply, McpRequest, ProtocolVersion, TraceContext,
+    Audit, CallRecord, Caller, Endpoint, EndpointSettings, McpRequest, Observation, ReplyBody, TraceContext,
 };
 use crate::{
     auth::{Principal, ScopeSet},
     clock::Clock,
-    gateway::{Policy, ToolAnnotations, ToolDefinition},
-    tools::{CallContext, HealthInputs, HealthProbe, MemoryHealth, Tool, ToolOutcome, Toolbox, builtin_tools},
+    features::{
+        Answer as FeatureAnswer, CallContext, Change, Changes, Features, InputRequired, Offer, OfferedTool, Outcome,
+        Provider, ToolOutcome,
+    },
+    gateway::Policy,
+    places::Places,
+    protocol::{Era, ProtocolVersion},
+    seal::KeyRing,
+    tools::{BuiltinTools, HealthInputs, HealthProbe, MemoryHealth},
 };
 
 pub(super) const CORRELATION_ID: &str = "cid-1";
@@ -59,66 +71,118 @@ enum Behaviour {
     Counts,
     Panics,
     NeverEnds,
+    TakesLong,
+    Asks,
+    SaysMuch,
     BreaksItsSchema,
     ForgetsItsContent,
     Fails,
 }
 
-struct TestTool {
-    name: &'static str,
-    behaviour: Behaviour,
+/// The tests' own tools.
+struct TestTools {
+    tools: Vec<(&'static str, Behaviour)>,
     calls: Arc<AtomicUsize>,
 }
 
-impl Tool for TestTool {
-    fn definition(&self) -> ToolDefinition {
-        ToolDefinition {
-            name: self.name.to_owned(),
-            title: self.name.to_owned(),
-            description: "A tool of the tests.".to_owned(),
-            input_schema: json!({ "type": "object" }),
-            output_schema: Some(json!({
-                "type": "object",
-                "properties": { "calls": { "type": "integer" } },
-                "required": ["calls"]
-            })),
-            annotations: ToolAnnotations {
-                read_only_hint: false,
-                destructive_hint: true,
-                idempotent_hint: false,
-                open_world_hint: false,
-            },
-        }
+impl Provider for TestTools {
+    fn offer(&self) -> Arc<Offer> {
+        let offered = self.tools.iter().map(|(name, behaviour)| {
+            let definition = json!({
+                "name": name,
+                "title": name,
+                "description": "A tool of the tests.",
+                "inputSchema": { "type": "object" },
+                "outputSchema": {
+                    "type": "object",
+                    "properties": { "calls": { "type": "integer" } },
+                    "required": ["calls"]
+                },
+            });
+            let tool = OfferedTool::own(name, &definition);
+            match behaviour {
+                Behaviour::NeverEnds => OfferedTool { deadline: Duration::ZERO, ..tool },
+                _ => tool,
+            }
+        });
+        Arc::new(Offer { tools: offered.collect(), ..Offer::default() })
     }
 
-    fn deadline(&self) -> Duration {
-        match self.behaviour {
-            Behaviour::NeverEnds => Duration::ZERO,
-            _ => Duration::from_secs(30),
-        }
-    }
-
-    fn call<'a>(&'a self, _: CallContext<'a>, _: &'a RawValue) -> BoxFuture<'a, ToolOutcome> {
+    fn call_tool<'a>(
+        &'a self,
+        _: &'a CallContext,
+        name: &'a str,
+        _: &'a RawValue,
+    ) -> BoxFuture<'a, Outcome<ToolOutcome>> {
         let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let outcome = match self.behaviour {
+        let (_, behaviour) = self.tools.iter().find(|(tool, _)| *tool == name).unwrap();
+        let outcome = match behaviour {
             Behaviour::Counts => ToolOutcome::structured(&json!({ "calls": calls })),
             Behaviour::Panics => panic!("insides of the tool"),
-            Behaviour::NeverEnds => return pending().boxed(),
+            Behaviour::NeverEnds | Behaviour::TakesLong => return pending().boxed(),
+            Behaviour::Asks => {
+                let input = InputRequired::default().ask("name", "elicitation/create", &json!({}));
+                return ready(Ok(FeatureAnswer::InputRequired(input))).boxed();
+            }
+            Behaviour::SaysMuch => ToolOutcome::error("x".repeat(1 << 20)),
             Behaviour::BreaksItsSchema => ToolOutcome::structured(&json!({ "calls": "many" })),
             Behaviour::ForgetsItsContent => ToolOutcome::text("done"),
             Behaviour::Fails => ToolOutcome::error("no ink: fill it up"),
         };
-        ready(outcome).boxed()
+        ready(Ok(FeatureAnswer::Complete(outcome))).boxed()
     }
 }
 
 /// The endpoint and one caller of it.
 pub(super) struct Client {
+    runtime: Runtime,
     pub(super) endpoint: Endpoint,
     policy: Policy,
-    principal: Principal,
+    principal: Arc<Principal>,
     /// How often the tests' own tools ran.
     pub(super) calls: Arc<AtomicUsize>,
+}
+
+/// An answer, whole, and what was written down about it.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) missing_scopes: Option<Vec<String>>,
+    pub(super) record: CallRecord,
+    /// What was known before anything ran.
+    begun: (CallRecord, TraceContext<'static>),
+}
+
+/// Keeps what it is told of the first message.
+#[derive(Default)]
+struct TestAudit {
+    begun: Mutex<Option<(CallRecord, TraceContext<'static>)>>,
+    ended: Arc<Mutex<Option<CallRecord>>>,
+}
+
+impl Audit for TestAudit {
+    fn begin(&self, record: &CallRecord, trace_context: &TraceContext<'_>) -> Box<dyn Observation> {
+        let TraceContext { traceparent, tracestate, baggage } = trace_context.clone();
+        let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(|text| text.into_owned().into());
+        let trace_context =
+            TraceContext { traceparent: owned(traceparent), tracestate: owned(tracestate), baggage: owned(baggage) };
+        self.begun.lock().unwrap().get_or_insert_with(|| (record.clone(), trace_context));
+        Box::new(TestObservation(Arc::clone(&self.ended)))
+    }
+}
+
+struct TestObservation(Arc<Mutex<Option<CallRecord>>>);
+
+impl Observation for TestObservation {
+    fn traceparent(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    fn ended(self: Box<Self>, record: &CallRecord, _: bool) {
+        *self.0.lock().unwrap() = Some(record.clone());
+    }
 }
 
 impl Client {
@@ -133,6 +197,9 @@ impl Client {
             ("counts", Behaviour::Counts),
             ("panics", Behaviour::Panics),
             ("never_ends", Behaviour::NeverEnds),
+            ("takes_so_long", Behaviour::TakesLong),
+            ("asks", Behaviour::Asks),
+            ("says_much", Behaviour::SaysMuch),
             ("breaks_its_schema", Behaviour::BreaksItsSchema),
             ("forgets_its_content", Behaviour::ForgetsItsContent),
             ("fails", Behaviour::Fails),
@@ -148,50 +215,133 @@ impl Client {
     fn with(tests: &[(&'static str, Behaviour)], mode: AuthMode, rules: Vec<AuthorizationRule>) -> Self {
         let builtins = Builtins { ping: true, echo: true, health_check: true };
         let calls = Arc::new(AtomicUsize::new(0));
-        let mut tools = builtin_tools(builtins, Arc::new(Healthy));
-        for (name, behaviour) in tests.iter().copied() {
-            tools.push(Box::new(TestTool { name, behaviour, calls: Arc::clone(&calls) }));
-        }
-        let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules };
-        let policy = GatewayPolicy { version: 1, authorization };
+        let providers: Vec<Arc<dyn Provider>> = vec![
+            Arc::new(BuiltinTools::new(builtins, Arc::new(Healthy))),
+            Arc::new(TestTools { tools: tests.to_vec(), calls: Arc::clone(&calls) }),
+        ];
+        let policy = GatewayPolicy::of(AuthorizationPolicy { default: AuthorizationDefault::Deny, rules });
         Self {
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
             endpoint: Endpoint::new(EndpointSettings {
                 server_name: "tools".to_owned(),
-                toolbox: Toolbox::new(tools).unwrap(),
+                features: Features::new(providers, Changes::default()).unwrap(),
+                keys: KeyRing::of_process(),
                 clock: Arc::new(NoonClock),
             }),
             policy: Policy::compile(&policy, &builtins, mode).unwrap(),
-            principal: principal(&["tools:ping", "tools:echo"]),
+            principal: principal(&["tools:ping", "tools:echo"]).into(),
             calls,
         }
     }
 
+    /// So many pods instead of one.
+    pub(super) fn with_replicas(self, replicas: u32) -> Self {
+        let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
+        let policy = GatewayPolicy { replicas, ..GatewayPolicy::of(authorization) };
+        let builtins = Builtins { ping: true, echo: true, health_check: true };
+        Self { policy: Policy::compile(&policy, &builtins, AuthMode::OAuth).unwrap(), ..self }
+    }
+
     pub(super) fn with_scopes(self, scopes: &[&str]) -> Self {
-        Self { principal: principal(scopes), ..self }
+        Self { principal: principal(scopes).into(), ..self }
+    }
+
+    /// Another person of the same issuer.
+    pub(super) fn with_other_subject(self) -> Self {
+        let principal = Principal::new("https://issuer.example", "user-8", None, ScopeSet::default());
+        Self { principal: principal.into(), ..self }
     }
 
     pub(super) fn anonymous(self) -> Self {
-        Self { principal: Principal::anonymous(), ..self }
+        Self { principal: Principal::anonymous().into(), ..self }
     }
 
-    /// Sends a request, and holds the answer to the schema.
-    pub(super) fn send(&self, request: &Request) -> McpReply {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let parsed = self.endpoint.parse(request.as_mcp());
-        let caller = Caller { principal: &self.principal, correlation_id: CORRELATION_ID };
-        let reply = runtime.block_on(self.endpoint.run(&self.policy, caller, parsed));
-        conforms(request, &reply);
-        reply
+    /// Sends a request, and holds the answer to the schema. One of the older era goes into a session of its own.
+    pub(super) fn send(&self, request: &Request) -> Answer {
+        let answer = if request.in_session {
+            let id =
+                self.session(request.headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok()));
+            self.send_once(&request.clone().with("mcp-session-id", &id))
+        } else {
+            self.send_once(request)
+        };
+        conforms(request, &answer);
+        answer
+    }
+
+    /// The id of a new session of this revision.
+    pub(super) fn session(&self, version: Option<&str>) -> String {
+        let version = version.unwrap_or("2025-11-25");
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"i","method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{{"name":"c","version":"1"}}}}}}"#
+        );
+        let answer = self.send_once(&Request::post(body));
+        answer.headers["mcp-session-id"].to_str().unwrap().to_owned()
+    }
+
+    fn send_once(&self, request: &Request) -> Answer {
+        let audit = TestAudit::default();
+        let correlation_id: Arc<str> = CORRELATION_ID.into();
+        let reply = self.runtime.block_on(async {
+            let caller = Caller { principal: &self.principal, correlation_id: &correlation_id, policy: &self.policy };
+            let reply = self.endpoint.handle(request.as_mcp(), caller, None, &audit).await;
+            let body = match reply.body {
+                ReplyBody::Whole(body) => body,
+                ReplyBody::Stream(events) => events.collect::<Vec<_>>().await.concat().into(),
+            };
+            (reply.status, reply.headers, body, reply.missing_scopes)
+        });
+        let (status, headers, body, missing_scopes) = reply;
+        let record = audit.ended.lock().unwrap().take().expect("every request comes to an end");
+        let begun = audit.begun.lock().unwrap().take().unwrap();
+        Answer { status, headers, body, missing_scopes, record, begun }
+    }
+
+    /// Sends a request that takes long, and goes. How many places of requests are taken afterwards, and of streams.
+    pub(super) fn abandon(&self, request: &Request) -> (usize, usize) {
+        let (audit, places) = (TestAudit::default(), Places::new(8));
+        let correlation_id: Arc<str> = CORRELATION_ID.into();
+        let _runtime = self.runtime.enter();
+        let caller = Caller { principal: &self.principal, correlation_id: &correlation_id, policy: &self.policy };
+        let place = places.take(&self.principal, 8).unwrap();
+        let answer = self.endpoint.handle(request.as_mcp(), caller, Some(place), &audit).now_or_never();
+        let is_whole = answer.is_some_and(|answer| matches!(answer.body, ReplyBody::Whole(_)));
+        assert!(!is_whole, "it did not take long");
+        (places.taken(), self.endpoint.open().0)
+    }
+
+    /// Opens the stream of a session, and says under each default whether it tells that the prompts have changed.
+    pub(super) fn hears_of_prompts(&self, defaults: &[AuthorizationDefault]) -> Vec<bool> {
+        let request = Request::new(Method::GET, "").with("mcp-session-id", &self.session(None));
+        let (audit, correlation_id) = (TestAudit::default(), CORRELATION_ID.into());
+        self.runtime.block_on(async {
+            let caller = Caller { principal: &self.principal, correlation_id: &correlation_id, policy: &self.policy };
+            let reply = self.endpoint.handle(request.as_mcp(), caller, None, &audit).await;
+            let ReplyBody::Stream(mut events) = reply.body else { panic!("no stream") };
+            events.next().await.expect("the first event primes");
+            let mut heard = Vec::new();
+            for default in defaults {
+                let policy = GatewayPolicy::of(AuthorizationPolicy { default: *default, rules: Vec::new() });
+                let builtins = Builtins { ping: true, echo: true, health_check: true };
+                let policy = Policy::compile(&policy, &builtins, AuthMode::OAuth).unwrap();
+                self.endpoint.judge_streams_by(policy.into());
+                // The tools are for everyone to hear of: what comes before them is of the prompts.
+                self.endpoint.changes().tell(Change::Prompts);
+                self.endpoint.changes().tell(Change::Tools);
+                let first = events.next().await.unwrap();
+                let is_of_prompts = first.windows(7).any(|window| window == b"prompts");
+                heard.push(is_of_prompts);
+                if is_of_prompts {
+                    events.next().await.unwrap();
+                }
+            }
+            heard
+        })
     }
 
     /// What is known before the request runs.
     pub(super) fn parse_only(&self, request: &Request) -> (CallRecord, TraceContext<'static>) {
-        let parsed = self.endpoint.parse(request.as_mcp());
-        let TraceContext { traceparent, tracestate, baggage } = parsed.trace_context().clone();
-        let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(|text| text.into_owned().into());
-        let trace_context =
-            TraceContext { traceparent: owned(traceparent), tracestate: owned(tracestate), baggage: owned(baggage) };
-        (parsed.record().clone(), trace_context)
+        self.send(request).begun
     }
 
     /// Sends a request and compares the bytes on the wire.
@@ -218,7 +368,7 @@ fn principal(scopes: &[&str]) -> Principal {
 }
 
 /// Status, headers and body, as a client sees them.
-pub(super) fn wire(reply: &McpReply) -> String {
+pub(super) fn wire(reply: &Answer) -> String {
     let mut text = reply.status.as_u16().to_string();
     for (name, value) in &reply.headers {
         write!(text, "\n{name}: {}", value.to_str().unwrap()).unwrap();
@@ -229,7 +379,7 @@ pub(super) fn wire(reply: &McpReply) -> String {
     text
 }
 
-pub(super) fn body(reply: &McpReply) -> Value {
+pub(super) fn body(reply: &Answer) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 
@@ -239,12 +389,14 @@ pub(super) struct Request {
     method: Method,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// To be sent in a session.
+    in_session: bool,
 }
 
 impl Request {
     pub(super) fn new(method: Method, body: impl Into<Vec<u8>>) -> Self {
         let headers = HeaderMap::new();
-        let request = Self { method, headers, body: body.into() };
+        let request = Self { method, headers, body: body.into(), in_session: false };
         request.with("content-type", "application/json").with("accept", "application/json, text/event-stream")
     }
 
@@ -269,10 +421,15 @@ impl Request {
         }
     }
 
-    /// A correct request of 2025-11-25, after `initialize`.
+    /// A correct request of 2025-11-25, in a session of its own.
     pub(super) fn legacy(method: &str, params: &str) -> Self {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-        Self::post(body).with("mcp-protocol-version", "2025-11-25")
+        Self { in_session: true, ..Self::post(body).with("mcp-protocol-version", "2025-11-25") }
+    }
+
+    /// The same outside of any session.
+    pub(super) fn without_session(self) -> Self {
+        Self { in_session: false, ..self }
     }
 
     /// `tools/call` in either era.
@@ -338,11 +495,12 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
 });
 
 /// Panics if a JSON-RPC answer is not what the specification's schema says.
-fn conforms(request: &Request, reply: &McpReply) {
+fn conforms(request: &Request, reply: &Answer) {
     let is_json_rpc = !reply.body.is_empty() && reply.missing_scopes.is_none();
     if !is_json_rpc {
         return;
     }
+    let Ok(Value::Object(_)) = serde_json::from_slice(&reply.body) else { return };
     let message = body(reply);
     let era = reply.record.protocol_version.map_or(Era::Modern, ProtocolVersion::era);
     let Some(result) = message.get("result") else {

@@ -1,9 +1,10 @@
 //! What the edge learns for span and metrics: before the run, and after it.
 
 use super::{
-    super::{CallOutcome, CallRecord, Era, ErrorCode, MethodLabel, ProtocolVersion, TraceContext},
+    super::{CallOutcome, CallRecord, ErrorCode, MethodLabel, TraceContext},
     support::{Client, Request},
 };
+use crate::protocol::{Era, ProtocolVersion};
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -20,6 +21,7 @@ fn a_call_is_labelled_before_it_runs() {
         CallRecord {
             method: MethodLabel::ToolsCall,
             tool: Some("ping".into()),
+            session: None,
             request_id: Some("1".into()),
             protocol_version: Some(ProtocolVersion::V2026_07_28),
             outcome: None,

@@ -14,7 +14,8 @@ use opentelemetry_sdk::{
 
 use super::*;
 use crate::{
-    mcp::{CallOutcome, ErrorCode, ProtocolVersion},
+    mcp::{CallOutcome, ErrorCode},
+    protocol::ProtocolVersion,
     telemetry::otlp_client::ExportState,
 };
 
@@ -35,6 +36,7 @@ fn record(outcome: CallOutcome) -> CallRecord {
     CallRecord {
         method: MethodLabel::ToolsCall,
         tool: Some("ping".into()),
+        session: None,
         request_id: Some("7".into()),
         protocol_version: Some(ProtocolVersion::ALL[0]),
         outcome: Some(outcome),

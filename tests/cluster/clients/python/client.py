@@ -1,7 +1,8 @@
 """Lists and calls tools with the official Python SDK; prints one JSON line that the end-to-end tests read.
 
-Usage: client.py URL MODE   (MODE: legacy, or a protocol version such as 2026-07-28)
-The access token comes in the environment variable TOKEN; without one the SDK must meet the challenge.
+Usage: client.py URL MODE CALLS   (MODE: auto, legacy, or a protocol version such as 2026-07-28)
+CALLS is a JSON array of {"name", "arguments"}. The access token comes in the environment variable TOKEN; without one, or
+with one that lacks a scope, the SDK must meet the challenge.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 
-async def main(url: str, mode: str) -> dict:
+async def main(url: str, mode: str, calls: list[dict]) -> dict:
     challenges = []
 
     async def note_challenge(response: httpx2.Response) -> None:
-        if response.status_code == 401:
-            challenges.append(response.headers.get("www-authenticate", ""))
+        if response.status_code in (401, 403):
+            challenges.append(f"{response.status_code} {response.headers.get('www-authenticate', '')}")
 
     token = os.environ.get("TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -29,17 +30,22 @@ async def main(url: str, mode: str) -> dict:
         async with httpx2.AsyncClient(headers=headers, timeout=timeout, event_hooks=hooks) as http:
             async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
                 tools = await client.list_tools()
-                pong = await client.call_tool("ping", {})
-                echo = await client.call_tool("echo", {"message": "grüße"})
+                results = [await client.call_tool(call["name"], call["arguments"]) for call in calls]
                 return {
                     "protocolVersion": client.protocol_version,
                     "tools": sorted(tool.name for tool in tools.tools),
-                    "ping": pong.structured_content,
-                    "echo": echo.structured_content,
+                    "results": [
+                        {
+                            "isError": bool(result.is_error),
+                            "text": next((block.text for block in result.content if block.type == "text"), None),
+                            "structured": result.structured_content,
+                        }
+                        for result in results
+                    ],
                 }
     except Exception as error:  # noqa: BLE001 - what the SDK raises is what the test reads
         return {"error": f"{type(error).__name__}: {error}", "challenges": challenges}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2]))))
+    print(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))))

@@ -1,0 +1,25 @@
+//! What clients of older protocol revisions are offered. Told, and no trouble: it influences nothing else.
+
+use crds::conditions::{ConditionStatus, Reason};
+
+use super::concern::Concern;
+use crate::validate::ValidServer;
+
+/// `LegacyStreams`: what one process must remember works where there is only one. Source: design.md, «The path of a request».
+pub(super) fn legacy_streams(valid: &ValidServer) -> Concern {
+    match valid.replicas {
+        ..=0 => Concern::unknown(Reason::ScaledToZero, "there is no pod to offer anything"),
+        1 => Concern::good(
+            Reason::OneReplica,
+            "clients of protocol revisions before 2026-07-28 are offered GET streams, subscriptions, logging level and requests of the server",
+        ),
+        2.. => Concern {
+            status: ConditionStatus::False,
+            ..Concern::good(
+                Reason::SeveralReplicas,
+                "clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests \
+                 of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them",
+            )
+        },
+    }
+}

@@ -1,0 +1,256 @@
+//! The peers as images: each program with what it needs, and nothing else, from where it is on this machine.
+//!
+//! The Go server is one static file. Python and Node.js come with the shared libraries that `ldd` names; Python's own
+//! library is that of the interpreter which the peer's environment uses. An image is named by what decides about it: the
+//! folder of the packages (a hash of their lock file), the scripts, and the interpreter.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Image, buildah, cache, forget_old};
+use crate::{
+    cluster::Options,
+    command::{output, repository},
+    packages::node,
+    peers::Kind,
+};
+
+/// To be changed with this file: the recipe is part of what an image is named by.
+const RECIPE: &str = "1";
+
+/// Parts of Python's library that no server needs; some are large.
+const NOT_NEEDED: [&str; 10] = [
+    "__pycache__",
+    "dist-packages",
+    "ensurepip",
+    "idlelib",
+    "lib2to3",
+    "pip",
+    "site-packages",
+    "test",
+    "tkinter",
+    "turtledemo",
+];
+
+/// An image, and how a pod runs it.
+#[derive(Clone, Debug)]
+pub struct PeerImage {
+    /// To be loaded.
+    pub image: Image,
+    /// What the container runs: the peer on all addresses.
+    pub command: Vec<String>,
+    /// Environment of the container.
+    pub environment: Vec<(&'static str, &'static str)>,
+}
+
+/// Where an interpreter keeps things; answered by the interpreter itself.
+#[derive(Debug, Deserialize)]
+struct Python {
+    /// Without links.
+    executable: PathBuf,
+    /// `python3.11`
+    version: String,
+    stdlib: PathBuf,
+    /// Packages of the environment.
+    purelib: PathBuf,
+}
+
+/// Asks an interpreter about itself.
+const ASK_PYTHON: &str = "import json, os, sys, sysconfig; \
+    paths = {name: sysconfig.get_path(name) for name in ('stdlib', 'purelib')}; \
+    paths['executable'] = os.path.realpath(sys.executable); \
+    paths['version'] = 'python%d.%d' % sys.version_info[:2]; \
+    print(json.dumps(paths))";
+
+/// The image of a peer, built unless it was before; the peer is to listen on `port`.
+pub fn peer(kind: Kind, port: u16, options: &Options) -> Result<PeerImage> {
+    let cache = cache(options)?;
+    let folder = kind.installed(options)?;
+    let dockerfile = repository().join("tests").join("peers").join("Dockerfile");
+    let (name, script, interpreter) = match kind {
+        Kind::Python | Kind::PythonSessions => ("peer-python", "server.py", Some(Python::of(&folder)?.executable)),
+        Kind::Go | Kind::GoSessions => ("peer-go", "program", None),
+        Kind::Everything => ("peer-everything", "server.mjs", Some(node(&folder)?)),
+    };
+    let tag = tag(&folder, &[&dockerfile, &folder.join(script)], interpreter.as_deref())?;
+    let image = Image {
+        repository: format!("localhost/mcp-foundry/{name}"),
+        archive: cache.join(format!("{name}-{tag}.tar")),
+        program_bytes: folder.join(script).metadata().map_or(0, |metadata| metadata.len()),
+        tag,
+    };
+    if !image.archive.exists() {
+        build(kind, &cache, &folder, &dockerfile, &image).with_context(|| format!("cannot build the image {name}"))?;
+        forget_old(&cache, name);
+    }
+    Ok(PeerImage { image, command: command(kind, port), environment: environment(kind) })
+}
+
+fn command(kind: Kind, port: u16) -> Vec<String> {
+    let program: &[&str] = match kind {
+        Kind::Python | Kind::PythonSessions => &["/peer/bin/python3", "/peer/server.py"],
+        Kind::Go | Kind::GoSessions => &["/peer/program"],
+        Kind::Everything => &["/peer/bin/node", "/peer/server.mjs"],
+    };
+    let port = port.to_string();
+    let words = program.iter().copied().chain(["0.0.0.0", &port]).chain(kind.after().iter().copied());
+    words.map(str::to_owned).collect()
+}
+
+fn environment(kind: Kind) -> Vec<(&'static str, &'static str)> {
+    match kind {
+        Kind::Python | Kind::PythonSessions => {
+            vec![("PYTHONHOME", "/peer"), ("PYTHONPATH", "/peer/packages"), ("PYTHONDONTWRITEBYTECODE", "1")]
+        }
+        Kind::Go | Kind::GoSessions | Kind::Everything => Vec::new(),
+    }
+}
+
+/// Everything that decides what comes out. Of an interpreter its size and time, since it is a hundred megabytes.
+fn tag(folder: &Path, files: &[&Path], interpreter: Option<&Path>) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(RECIPE);
+    hash.update(folder.as_os_str().as_encoded_bytes());
+    for file in files {
+        let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        hash.update(content.len().to_le_bytes());
+        hash.update(content);
+    }
+    if let Some(interpreter) = interpreter {
+        let metadata = interpreter.metadata().with_context(|| format!("cannot read {}", interpreter.display()))?;
+        hash.update(interpreter.as_os_str().as_encoded_bytes());
+        hash.update(metadata.len().to_le_bytes());
+        hash.update(metadata.mtime().to_le_bytes());
+    }
+    Ok(format!("{:x}", hash.finalize())[..16].to_owned())
+}
+
+fn build(kind: Kind, cache: &Path, folder: &Path, dockerfile: &Path, image: &Image) -> Result<()> {
+    let work = buildah::work_folder(cache)?;
+    let root = work.path().join("root");
+    let peer = root.join("peer");
+    fs::create_dir_all(peer.join("bin"))?;
+    match kind {
+        Kind::Python | Kind::PythonSessions => {
+            let python = Python::of(folder)?;
+            let own = peer.join("lib").join(&python.version);
+            copy(&folder.join("server.py"), &peer.join("server.py"))?;
+            copy(&python.executable, &peer.join("bin/python3"))?;
+            copy(&python.stdlib, &own)?;
+            copy(&python.purelib, &peer.join("packages"))?;
+            add_libraries(&root, &python.executable, &[&python.stdlib.join("lib-dynload"), &python.purelib])?;
+        }
+        Kind::Go | Kind::GoSessions => copy(&folder.join("program"), &peer.join("program"))?,
+        Kind::Everything => {
+            let node = node(folder)?;
+            copy(&folder.join("server.mjs"), &peer.join("server.mjs"))?;
+            copy(&node, &peer.join("bin/node"))?;
+            let (from, to) = (folder.join("node_modules"), peer.join("node_modules"));
+            for entry in fs::read_dir(&from)? {
+                let name = entry?.file_name();
+                // The interpreter has its place already, and links to programs are for nobody.
+                if !name.to_string_lossy().starts_with("node-linux-") && name != ".bin" {
+                    copy(&from.join(&name), &to.join(&name))?;
+                }
+            }
+            add_libraries(&root, &node, &[])?;
+        }
+    }
+    buildah::archive(&work, image, dockerfile, &[("root", &root)])
+}
+
+impl Python {
+    fn of(folder: &Path) -> Result<Self> {
+        let said = output(Command::new(folder.join("venv/bin/python")).args(["-c", ASK_PYTHON]))?;
+        serde_json::from_str(&said).with_context(|| format!("Python said `{}` of itself", said.trim()))
+    }
+}
+
+/// Copies a file, or a folder with all that is needed of it; links become what they lead to.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("cannot copy {} to {}", from.display(), to.display());
+    if !from.is_dir() {
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent).with_context(failed)?;
+        }
+        return fs::copy(from, to).map(drop).with_context(failed);
+    }
+    for entry in fs::read_dir(from).with_context(failed)? {
+        let name = entry.with_context(failed)?.file_name();
+        let shown = name.to_string_lossy();
+        let is_needed = !NOT_NEEDED.contains(&&*shown) && !shown.starts_with("config-");
+        let (from, to) = (from.join(&name), to.join(&name));
+        // A link that leads nowhere is nobody's.
+        if is_needed && from.exists() {
+            copy(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
+/// The shared libraries that the program and the modules in `folders` are linked with, each where it is on this machine.
+fn add_libraries(root: &Path, program: &Path, folders: &[&Path]) -> Result<()> {
+    let mut modules = vec![program.to_owned()];
+    for folder in folders {
+        find_modules(folder, &mut modules)?;
+    }
+    let said = output(Command::new("ldd").args(&modules))?;
+    let libraries: Vec<&Path> = said.lines().filter_map(library).collect();
+    ensure!(!libraries.is_empty(), "ldd names no library of {}", program.display());
+    for library in libraries {
+        let place = root.join(library.strip_prefix("/")?);
+        // What packages bring along has been copied with them.
+        if !place.exists() && !folders.iter().any(|folder| library.starts_with(folder)) {
+            copy(library, &place)?;
+        }
+    }
+    Ok(())
+}
+
+/// The path in a line of `ldd`: `libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`.
+fn library(line: &str) -> Option<&Path> {
+    let (path, _) = line.trim().rsplit_once(" (0x")?;
+    let path = Path::new(path.split_once("=> ").map_or(path, |(_, path)| path));
+    path.is_absolute().then_some(path)
+}
+
+fn find_modules(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_modules(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "so") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_is_the_absolute_path_in_a_line_of_ldd() {
+        for (line, expected) in [
+            ("\tlinux-vdso.so.1 (0x00007f9dddd84000)", None),
+            (
+                "\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f9dddc8e000)",
+                Some("/lib/x86_64-linux-gnu/libm.so.6"),
+            ),
+            ("\t/lib64/ld-linux-x86-64.so.2 (0x00007f9dddd86000)", Some("/lib64/ld-linux-x86-64.so.2")),
+            ("\tlibtk8.6.so => not found", None),
+            ("/a/b.so:", None),
+        ] {
+            assert_eq!(library(line), expected.map(Path::new), "{line}");
+        }
+    }
+}

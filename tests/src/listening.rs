@@ -1,0 +1,111 @@
+//! A server as a process of its own on a port of loopback: started, waited for, and ended by its id.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command::wait_until;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// From SIGTERM on, for a server that drains first.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How much of a log a message shows.
+const SHOWN_LINES: usize = 20;
+
+/// A process that accepts connections. Killed when dropped; [`Self::end`] is the polite way.
+pub(crate) struct Listening {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Listening {
+    /// Starts what `command` makes of a free port, and waits until it listens. What it prints goes to `log`.
+    pub(crate) fn start(what: &str, log: &Path, command: impl FnOnce(u16) -> Command) -> Result<Self> {
+        let port = free_port()?;
+        Self::start_on(port, what, log, command(port))
+    }
+
+    /// Starts `command`, which listens on `port`, and waits until it does.
+    pub(crate) fn start_on(port: u16, what: &str, log: &Path, mut command: Command) -> Result<Self> {
+        let file = fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().with_context(|| format!("cannot start {what}"))?;
+        let mut started = Self { child, port, log: log.to_owned() };
+        wait_until(&format!("{what} listens"), STARTS_WITHIN, || {
+            if !started.is_running() {
+                return Ok(Err(anyhow!("{what} does not start; it said:\n{}", started.last_lines())));
+            }
+            TcpStream::connect(("127.0.0.1", port)).map(|_| Ok(())).map_err(|problem| problem.to_string())
+        })??;
+        Ok(started)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The end of what it printed.
+    pub(crate) fn last_lines(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    }
+
+    /// Asks it to end, and waits.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.is_running()) {
+            // It may end by itself at this very moment, which is what we want.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        wait_until("the process ends", ENDS_WITHIN, || {
+            if self.is_running() { Err("it still runs".to_owned()) } else { Ok(()) }
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if self.is_running() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago. Who takes it in between makes the start fail, with a message that says so.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("there is no free port on loopback")?;
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ends_at_once_is_said_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = Listening::start("it", &folder.path().join("log"), |_| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo broken; exit 1"]);
+            command
+        });
+        let problem = started.err().expect("it does not start").to_string();
+        assert_eq!(problem, "it does not start; it said:\nbroken");
+    }
+}
