@@ -58,7 +58,7 @@ fn not_ready(why: &'static str) -> Response {
 
 async fn metrics(State(app): State<App>) -> Response {
     let (streams, sessions) = app.mcp().open();
-    app.metrics().set_open(streams, sessions);
+    app.metrics().set_open(streams, sessions, app.places().taken());
     let auth = app.authenticator().map(|authenticator| authenticator.health());
     ([(CONTENT_TYPE, OPEN_METRICS)], app.metrics().encode(auth.as_ref())).into_response()
 }

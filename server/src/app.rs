@@ -23,7 +23,7 @@ use crate::{
     features::{Catalog, CatalogError, Change, Changes, DEFAULT_DEADLINE, Features, Provider},
     gateway::Policy,
     health::Probe,
-    layers::body::BodyBudget,
+    layers::{answer_body::AnswerBudget, body::BodyBudget},
     mcp::{Endpoint, EndpointSettings},
     metrics::Metrics,
     net::AddressPolicy,
@@ -72,6 +72,8 @@ struct AppInner {
     clock: Arc<dyn Clock>,
     /// What all bodies may take together.
     body_budget: BodyBudget,
+    /// What all larger answers may take together.
+    answer_budget: AnswerBudget,
     /// How many requests may be worked on.
     places: Places,
     /// Written once, by [`crate::serve`] when it is told to stop.
@@ -186,6 +188,7 @@ impl App {
             telemetry,
             clock,
             body_budget: BodyBudget::default(),
+            answer_budget: AnswerBudget::default(),
             places: Places::new(MAX_IN_FLIGHT),
             draining: AtomicBool::new(false),
             config,
@@ -257,6 +260,11 @@ impl App {
     /// What all bodies may take together.
     pub fn body_budget(&self) -> &BodyBudget {
         &self.0.body_budget
+    }
+
+    /// What all larger answers may take together.
+    pub fn answer_budget(&self) -> &AnswerBudget {
+        &self.0.answer_budget
     }
 
     /// How many requests may be worked on.

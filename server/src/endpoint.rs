@@ -25,6 +25,7 @@ use crate::{
     error::Error,
     health,
     layers::{
+        answer_body::AnswerBody,
         body,
         correlation::CorrelationId,
         trace::{self, Observed},
@@ -70,7 +71,9 @@ where
         version: parts.version,
         span: OnceLock::new(),
     };
-    let reply = app.mcp().handle(request, caller, Some(place), &audit).await;
+    // Held here too, until it is known whether the answer is one that must be sent whole.
+    let place = Arc::new(place);
+    let reply = app.mcp().handle(request, caller, Some(Arc::clone(&place)), &audit).await;
     let span = audit.span.into_inner().unwrap_or_else(|| http_span.ids());
     let McpReply { status, mut headers, body, missing_scopes, record } = reply;
     *observed = Some(Observed { record, span });
@@ -79,7 +82,7 @@ where
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     let body = match body {
-        ReplyBody::Whole(bytes) => Body::from(bytes),
+        ReplyBody::Whole(bytes) => Body::new(AnswerBody::new(bytes, place, app.answer_budget()).await?),
         ReplyBody::Stream(events) => Body::from_stream(events.map(Ok::<_, std::convert::Infallible>)),
     };
     let mut response = Response::new(body);

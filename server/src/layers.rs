@@ -1,6 +1,7 @@
 //! What stands before a handler and knows HTTP, not MCP. [`crate::router`] says in which order, and why.
 
 pub mod answer;
+pub mod answer_body;
 pub mod authentication;
 pub mod body;
 pub mod catch_panic;

@@ -34,6 +34,7 @@ pub struct Metrics {
     key_set_age: Family<IssuerLabels, Gauge>,
     streams: Gauge,
     sessions: Gauge,
+    places: Gauge,
     connections: Gauge,
     policy_reloads: Family<ReloadLabels, Counter>,
 }
@@ -102,6 +103,7 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             streams: Gauge::default(),
             sessions: Gauge::default(),
+            places: Gauge::default(),
             connections: Gauge::default(),
             key_set_age: Family::default(),
             policy_reloads: Family::default(),
@@ -128,6 +130,11 @@ impl Metrics {
             "sessions",
             "Sessions of older revisions that this process holds state of",
             self.sessions.clone(),
+        );
+        registry.register(
+            "places",
+            "Requests that hold one of the places for work, until their answers are taken",
+            self.places.clone(),
         );
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
         registry.register(
@@ -185,7 +192,8 @@ impl Metrics {
     }
 
     /// What is open at this moment.
-    pub fn set_open(&self, streams: usize, sessions: usize) {
+    pub fn set_open(&self, streams: usize, sessions: usize, places: usize) {
+        self.places.set(i64::try_from(places).unwrap_or(i64::MAX));
         self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
     }

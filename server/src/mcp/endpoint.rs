@@ -136,13 +136,13 @@ impl Endpoint {
         &self,
         request: McpRequest<'_>,
         caller: Caller<'_>,
-        place: Option<Place>,
+        place: Option<Arc<Place>>,
         audit: &dyn Audit,
     ) -> McpReply {
         let catalog = self.catalog();
         let serve = Serve { endpoint: &self.0, caller: &caller, headers: request.headers, catalog: &catalog, audit };
         let parsed = serve.parser().request(request);
-        serve.message(parsed, place.map(Arc::new)).await
+        serve.message(parsed, place).await
     }
 }
 

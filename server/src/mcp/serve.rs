@@ -138,11 +138,12 @@ impl Serve<'_> {
             server_info: &'a Value,
         }
         let (limits, policy) = (self.caller.policy.limits(), self.caller.policy);
-        let expires = self.endpoint.clock.now().saturating_add(limits.session_lifetime).unwrap_or(jiff::Timestamp::MAX);
+        let now = self.endpoint.clock.now();
+        let expires = now.saturating_add(limits.session_lifetime).unwrap_or(jiff::Timestamp::MAX);
         let of_principal = limits.sessions_per_principal;
         let version = target.version;
         let (session_id, _) =
-            self.endpoint.sessions.create(self.caller.principal, version, client, expires, of_principal);
+            self.endpoint.sessions.create(self.caller.principal, version, client, (now, expires), of_principal);
         let result = raw(&Initialized {
             protocol_version: version.as_str(),
             capabilities: server_capabilities(self.catalog, Era::Legacy, policy.sessions_have_state()),
@@ -190,8 +191,11 @@ impl Serve<'_> {
                     parsed.step = Step::Refuse(Refused { id, error: McpError::batch_too_large() });
                 }
             }
+            // Whatever becomes of an answer of the client, it is not answered.
+            let is_answer = matches!(parsed.step, Step::TakeAnswer { .. });
             let reply = Box::pin(self.message(parsed, place.clone())).await;
             match reply.body {
+                _ if is_answer => {}
                 // What the authentication layer says is no JSON-RPC.
                 ReplyBody::Whole(_) if reply.missing_scopes.is_some() => {
                     return McpReply { record: ending.end(CallOutcome::MissingScope), ..reply };

@@ -235,15 +235,28 @@ impl Session {
         Some(log.read_from(after.number.saturating_add(1), keep_alive))
     }
 
-    /// Everything that hangs on the session ends.
+    /// The client wants no more of it: everything ends, calls included.
     pub(super) fn end(&self) {
-        self.ended.cancel();
+        self.forget();
         let mut state = self.lock();
+        for begun in state.in_flight.values() {
+            begun.cancelled.cancel();
+        }
         for (_, log) in state.streams.drain(..) {
             log.end();
         }
-        state.finished.clear();
         state.outstanding.clear();
+    }
+
+    /// Its room is needed: what tells of changes and what could be replayed ends. Calls go on, and their answers reach
+    /// whoever waits for them.
+    pub(super) fn forget(&self) {
+        self.ended.cancel();
+        let mut state = self.lock();
+        if let Some((_, log)) = state.streams.iter().find(|(stream, _)| *stream == self.standalone) {
+            log.end();
+        }
+        state.finished.clear();
         state.subscriptions.clear();
     }
 

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-/// Calls in flight. Chosen: what one upstream can hold of this process, however slow it becomes.
-pub(super) const MAX_CALLS: usize = 64;
+/// Calls in flight. Chosen: what one upstream can hold of this process, however slow it becomes; with answers of the
+/// largest size it is 128 MiB.
+pub(super) const MAX_CALLS: usize = 32;
 
 /// Notifications and answers on their way that nobody waits for, calls being cancelled aside. Chosen: they are rare.
 pub(super) const MAX_ASIDES: usize = 32;
@@ -16,8 +17,8 @@ pub(super) const MAX_ENDINGS: usize = 64;
 /// Bytes after the answer; more is not worth a connection.
 pub(super) const MAX_ENDING_BYTES: usize = 4 << 10;
 
-/// Bytes of one answer to a call, its stream included. Chosen: twice what a request to us may have.
-pub(super) const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Bytes of one answer to a call, its stream included. Chosen: what a request to us may have.
+pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// Bytes of a whole tool list, over all pages.
 pub(super) const MAX_LIST_BYTES: usize = 4 << 20;

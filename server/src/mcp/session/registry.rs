@@ -80,12 +80,12 @@ impl Sessions {
         principal: &Principal,
         version: ProtocolVersion,
         client: ClientCapabilities,
-        expires: Timestamp,
+        (now, expires): (Timestamp, Timestamp),
         of_principal: usize,
     ) -> (String, Arc<Session>) {
         let record = SessionRecord { version, client, expires: expires.as_second(), name: rand::random() };
         let id = record.seal(&self.keys, principal);
-        (id, self.lock().enter(record, principal, of_principal, &self.kept_bytes))
+        (id, self.lock().enter(record, principal, now.as_second(), of_principal, &self.kept_bytes))
     }
 
     /// The session of this id. `None` for one that is unknown, over, ended, or somebody else's.
@@ -107,7 +107,7 @@ impl Sessions {
             known.used = tick;
             return Some(Arc::clone(&known.session));
         }
-        Some(state.enter(record, principal, of_principal, &self.kept_bytes))
+        Some(state.enter(record, principal, now.as_second(), of_principal, &self.kept_bytes))
     }
 
     /// DELETE: the session is over for good.
@@ -138,9 +138,11 @@ impl State {
         &mut self,
         record: SessionRecord,
         principal: &Principal,
+        now: i64,
         of_principal: usize,
         kept_bytes: &Arc<KeptBytes>,
     ) -> Arc<Session> {
+        self.forget_expired(now);
         let owner = principal.pseudonym();
         // Without authentication all callers are one, and only the bound of all holds.
         let of_owner = self.known.values().filter(|known| !principal.is_anonymous() && *known.owner == *owner).count();
@@ -156,11 +158,22 @@ impl State {
         session
     }
 
+    /// Those whose ids open nothing any more; their streams end.
+    fn forget_expired(&mut self, now: i64) {
+        self.known.retain(|_, known| {
+            let lives = now < known.session.record.expires;
+            if !lives {
+                known.session.forget();
+            }
+            lives
+        });
+    }
+
     fn forget_oldest(&mut self, among: impl Fn(&Known) -> bool) {
         let candidates = self.known.iter().filter(|(_, known)| among(known));
         let Some(name) = candidates.min_by_key(|(_, known)| known.used).map(|(name, _)| *name) else { return };
         if let Some(known) = self.known.remove(&name) {
-            known.session.end();
+            known.session.forget();
         }
     }
 

@@ -24,7 +24,7 @@ fn sessions() -> Sessions {
 
 fn create(sessions: &Sessions, subject: &str) -> (String, Arc<Session>) {
     let client = ClientCapabilities::default();
-    sessions.create(&principal(subject), ProtocolVersion::V2025_11_25, client, at(100), 2)
+    sessions.create(&principal(subject), ProtocolVersion::V2025_11_25, client, (at(0), at(100)), 2)
 }
 
 /// A session of its own.
@@ -169,4 +169,38 @@ fn subscriptions_are_bounded_in_bytes_too() {
     let fitting = MAX_URI_BYTES / 8192;
     assert!((0..fitting).all(|number| session.subscribe(&uri(number))));
     assert!(!session.subscribe("x") && session.subscribe(&uri(0)));
+}
+
+#[tokio::test]
+async fn delete_ends_calls_and_their_streams_and_to_be_forgotten_does_not() {
+    let sessions = sessions();
+    let id = RawValue::from_string("1".to_owned()).unwrap();
+    let begin = |session: &Arc<Session>| (session.begin(&id), session.open_stream(RETENTION).1);
+    let (_, forgotten) = create(&sessions, "me");
+    let ((_held, cancelled), log) = begin(&forgotten);
+    create(&sessions, "me");
+    let (_, deleted) = create(&sessions, "me");
+    assert!(forgotten.ended.is_cancelled() && !cancelled.is_cancelled());
+    log.append(|_| Bytes::from_static(b"answer"));
+    assert_eq!(log.read_from(0, KEEP_ALIVE).next().await.unwrap(), "answer");
+    let ((_held, cancelled), log) = begin(&deleted);
+    sessions.end(&deleted, at(0));
+    assert!(cancelled.is_cancelled());
+    assert_eq!(log.read_from(0, KEEP_ALIVE).next().await, None);
+}
+
+#[test]
+fn a_session_that_has_expired_is_forgotten_when_another_one_comes() {
+    let sessions = sessions();
+    let (_, old) = create(&sessions, "me");
+    let client = ClientCapabilities::default();
+    let create_at = |second| {
+        let times = (at(second), at(200));
+        sessions.create(&principal("you"), ProtocolVersion::V2025_11_25, client, times, 2)
+    };
+    create_at(99);
+    assert!(!old.ended.is_cancelled());
+    create_at(100);
+    assert!(old.ended.is_cancelled());
+    assert_eq!(sessions.count(), 2);
 }

@@ -304,7 +304,7 @@ impl Client {
         let _runtime = self.runtime.enter();
         let caller = Caller { principal: &self.principal, correlation_id: &correlation_id, policy: &self.policy };
         let place = places.take(&self.principal, 8).unwrap();
-        let answer = self.endpoint.handle(request.as_mcp(), caller, Some(place), &audit).now_or_never();
+        let answer = self.endpoint.handle(request.as_mcp(), caller, Some(Arc::new(place)), &audit).now_or_never();
         let is_whole = answer.is_some_and(|answer| matches!(answer.body, ReplyBody::Whole(_)));
         assert!(!is_whole, "it did not take long");
         (places.taken(), self.endpoint.open().0)

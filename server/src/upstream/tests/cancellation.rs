@@ -94,10 +94,10 @@ async fn calls_that_were_left_make_room_for_others() {
     .await;
     let context = context(Notes::default());
     let arguments = RawValue::from_string(r#"{"wait":true}"#.to_owned()).unwrap();
-    let calls = (0..64).map(|_| running.upstream.call_tool(&context, "up__echo", &arguments));
+    let calls = (0..32).map(|_| running.upstream.call_tool(&context, "up__echo", &arguments));
     tokio::select! {
         _ = futures::future::join_all(calls) => panic!("nobody answers"),
-        _ = running.fake.wait_for("tools/call", 64) => {}
+        _ = running.fake.wait_for("tools/call", 32) => {}
     }
     running.assert_works().await;
 }

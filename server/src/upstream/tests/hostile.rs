@@ -143,13 +143,13 @@ async fn calls_beyond_the_bulkhead_fail_at_once_and_the_others_end() {
     };
     let running = Running::start(modern(ECHO, handler)).await;
     let others = async {
-        running.fake.wait_for("tools/call", 64).await;
+        running.fake.wait_for("tools/call", 32).await;
         let refused = running.error().await;
-        (0..64).for_each(|_| release.notify_one());
+        (0..32).for_each(|_| release.notify_one());
         release.notify_waiters();
         refused
     };
-    let (calls, refused) = tokio::join!(futures::future::join_all((0..64).map(|_| running.echo())), others);
+    let (calls, refused) = tokio::join!(futures::future::join_all((0..32).map(|_| running.echo())), others);
     assert_eq!(refused, "upstream \"up\" has too many calls in flight; try again later");
     assert!(calls.iter().all(|outcome| blocks(outcome).contains("hello")));
 }
