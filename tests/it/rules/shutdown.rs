@@ -46,7 +46,10 @@ async fn calls_in_flight_are_answered_in_both_eras() {
     let mut legacy = session.stream(&session.call_message("wait", json!({}))).await;
     modern.message().await;
     legacy.message().await;
+    let (mut listening, _) = world.listen(json!(1), json!({ "toolsListChanged": true })).await;
     let ended = world.gateway.stop();
+    // Streams end some time after the stop, and calls may go on after that.
+    listening.rest().await;
     for _ in 0..2 {
         world.fixtures.release();
     }

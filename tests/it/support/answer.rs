@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::events::{Event, Expected, Parser};
 use super::message::{Era, Message};
+use super::patience::within;
 use super::schema;
 
 /// Status, headers and body.
@@ -19,7 +20,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.unwrap().to_vec();
+        let body = within("the whole body of an answer", response.bytes()).await.unwrap().to_vec();
         Self { status, headers, body }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use reqwest::{Certificate, Client, Method, Response, StatusCode, redirect::Policy};
 use serde_json::Value;
@@ -11,17 +10,13 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::events::{EventStream, Expected};
 use super::message::{Era, Message};
-use super::patience::eventually;
+use super::patience::{eventually, within};
 
 /// The host of `publicUrl` in every test; requests name it and go to loopback.
 pub(crate) const PUBLIC_HOST: &str = "mcp.example.com";
 
 /// `publicUrl`: another scheme and port than those that requests come by, so that nothing can be taken from them.
 pub(crate) const PUBLIC_URL: &str = "https://mcp.example.com/mcp";
-
-/// How long an answer may take that is read whole. Chosen: longer than any deadline of the gateway but one, that of a
-/// person who is asked something; what waits for that would wait for minutes.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Where one gateway listens, and a connection pool to it.
 #[derive(Clone)]
@@ -137,8 +132,7 @@ impl McpClient {
     }
 
     async fn send_raw(&self, message: &Message, authorization: Option<&str>) -> Answer {
-        let read = async { Answer::read(self.post(message, authorization).await).await };
-        let answer = tokio::time::timeout(DEADLINE, read).await.expect("an answer, whole");
+        let answer = Answer::read(self.post(message, authorization).await).await;
         answer.assert_wire(message);
         answer
     }
@@ -151,7 +145,7 @@ impl McpClient {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        request.body(message.body.to_string()).send().await.unwrap()
+        within("the head of an answer", request.body(message.body.to_string()).send()).await.unwrap()
     }
 
     /// A POST that is answered by a stream, which is read while it comes.

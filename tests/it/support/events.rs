@@ -1,16 +1,13 @@
 //! Server-sent events as they come: each one checked against the schema of its revision, each wait with a deadline.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::Value;
 
 use super::message::{LEGACY, MODERN};
+use super::patience::within;
 use super::schema;
-
-/// How long anything may be waited for. Chosen: what [`super::patience`] allows.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An event, or a comment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,8 +126,8 @@ impl EventStream {
                 }
                 return Some(event);
             }
-            let chunk = tokio::time::timeout(DEADLINE, self.response.chunk()).await;
-            match chunk.expect("an event, or the end of the stream").expect("a stream that does not break off") {
+            let chunk = within("an event, or the end of the stream", self.response.chunk()).await;
+            match chunk.expect("a stream that does not break off") {
                 Some(bytes) => self.parser.feed(&bytes),
                 None => return None,
             }
@@ -147,7 +144,7 @@ impl EventStream {
                 }
             }
         };
-        tokio::time::timeout(DEADLINE, event).await.expect("an event, or the end of the stream, beside comments")
+        within("an event, or the end of the stream, beside comments", event).await
     }
 
     /// The next JSON-RPC message.

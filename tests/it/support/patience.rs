@@ -8,6 +8,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Between two looks; short against anything that is waited for.
 const INTERVAL: Duration = Duration::from_millis(20);
 
+/// What `future` gives; panics with `what` when it has given nothing for [`DEADLINE`].
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+}
+
 /// Returns what `look` finds; panics with `what` when it has found nothing for [`DEADLINE`].
 pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();

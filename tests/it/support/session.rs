@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::client::McpClient;
 use super::events::{EventStream, Expected};
 use super::message::{MARCH, Message};
+use super::patience::within;
 
 /// What a client can do that can do everything.
 pub(crate) fn everything() -> Value {
@@ -104,7 +105,7 @@ impl Session {
 
     /// The same where it may be refused.
     pub(crate) async fn listen_or_refusal(&self) -> Result<EventStream, Answer> {
-        let response = self.get().send().await.unwrap();
+        let response = sent(self.get()).await;
         if response.status() != 200 {
             return Err(Answer::read(response).await);
         }
@@ -115,7 +116,7 @@ impl Session {
     pub(crate) async fn resume(&self, last_event_id: &str, message: Option<&Message>) -> EventStream {
         let answers = message.map(|message| message.body.clone()).into_iter().collect();
         let request = self.get().header("last-event-id", last_event_id);
-        EventStream::of(request.send().await.unwrap(), Expected { revision: self.revision, answers })
+        EventStream::of(sent(request).await, Expected { revision: self.revision, answers })
     }
 
     /// A GET that is refused.
@@ -130,13 +131,13 @@ impl Session {
     /// The end of the session, or a refusal.
     pub(crate) async fn delete(&self) -> Answer {
         let request = self.bodiless(Method::DELETE);
-        let answer = Answer::read(request.send().await.unwrap()).await;
+        let answer = Answer::read(sent(request).await).await;
         answer.assert_discreet(Some(&self.token));
         answer
     }
 
     async fn refused(&self, request: RequestBuilder) -> Answer {
-        let answer = Answer::read(request.send().await.unwrap()).await;
+        let answer = Answer::read(sent(request).await).await;
         answer.assert_discreet(Some(&self.token));
         answer.assert_wire(&self.body(json!({})));
         answer
@@ -150,4 +151,8 @@ impl Session {
         let request = self.client.request(method, "/mcp").bearer_auth(&self.token).header("mcp-session-id", &self.id);
         if self.revision == MARCH { request } else { request.header("mcp-protocol-version", self.revision) }
     }
+}
+
+async fn sent(request: RequestBuilder) -> Response {
+    within("the head of an answer", request.send()).await.unwrap()
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// To be changed with this file: the recipe is part of what an image is named by.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// Parts of Python's library that no server needs; some are large.
 const NOT_NEEDED: [&str; 10] = [

@@ -39,7 +39,6 @@ async function main() {
     const results = [];
     for (const call of JSON.parse(calls)) results.push(await client.callTool(call));
     const protocolVersion = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion;
-    await client.close();
     return {
       protocolVersion,
       tools: tools.map((tool) => tool.name).sort(),
@@ -51,6 +50,9 @@ async function main() {
     };
   } catch (error) {
     return { error: `${error.name}: ${error.message}`, challenges };
+  } finally {
+    // Its stream would keep the process alive.
+    await client.close();
   }
 }
 
