@@ -41,9 +41,8 @@ impl fmt::Display for Usage {
         let Self { resident_kib, threads, descriptors, connections, in_flight } = self;
         write!(
             f,
-            "{} MiB resident, {threads} threads, {descriptors} descriptors, {connections} connections, {in_flight} \
-             requests in flight",
-            resident_kib.div_ceil(1024)
+            "{resident_kib} KiB resident, {threads} threads, {descriptors} descriptors, {connections} connections, {in_flight} \
+             requests in flight"
         )
     }
 }
