@@ -68,7 +68,7 @@ fn reference_page() -> String {
         .expect("the derive always writes a schema");
     let mut page = format!(
         "# McpServer, {}/{}\n\n<!-- {NOTICE} -->\n\n\
-         The same text as `kubectl explain mcpservers.{} --recursive`. Rules between fields are at the end.\n\n\
+         The same text as `kubectl explain mcpservers.{}.FIELD`. Rules between fields are at the end.\n\n\
          | Field | Type | What it says |\n| --- | --- | --- |\n",
         crd.spec.group, version.name, crd.spec.group
     );

@@ -57,7 +57,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// End everything that the demo started, the cluster included.
+    /// End the demo and the local cluster, also one that `cargo cluster up` had made.
     Down,
     /// Print a new access token for the endpoint.
     Token,

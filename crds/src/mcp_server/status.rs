@@ -36,7 +36,8 @@ pub struct McpServerStatus {
     #[schemars(length(max = 512))]
     pub url: Option<String>,
 
-    /// Protocol versions that every pod reports, newest first: "2026-07-28,2025-11-25".
+    /// Eras of the protocol that every pod serves, each by its newest revision: "2026-07-28,2025-11-25". 2025-11-25 stands for
+    /// all revisions with sessions: 2025-11-25, 2025-06-18 and 2025-03-26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub eras: Option<String>,

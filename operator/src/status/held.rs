@@ -42,7 +42,7 @@ pub(super) fn failed(mcp_server: &McpServer, failed: &Failed, observed: &Observe
 
 fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concern, observed: &Observed) -> Findings {
     let staying: Vec<&ObservedPod> = observed.pods.iter().filter(|pod| !pod.deleting).collect();
-    let not_looked_at = || Concern::unknown(unseen, "not looked at: what was applied before is held");
+    let not_looked_at = || Concern::unknown(unseen, "not looked at: what was applied before, if anything, is held");
     let mut concerns = vec![
         (ConditionType::SpecValid, spec_valid),
         (ConditionType::WorkloadAvailable, workload(&staying)),

@@ -18,7 +18,7 @@ pub(super) fn legacy_streams(valid: &ValidServer) -> Concern {
             ..Concern::good(
                 Reason::SeveralReplicas,
                 "clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests \
-                 of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them",
+                 of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them",
             )
         },
     }

@@ -26,7 +26,7 @@ fn ready_means_that_every_pod_was_asked() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=True InForce every pod has the policy of this spec in force
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -45,7 +45,7 @@ fn a_new_object_is_not_ready() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing the objects of this spec are written, and not seen yet
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -86,7 +86,7 @@ fn a_pod_that_nobody_asked_holds_ready() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing not every pod of this revision has answered yet
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -108,7 +108,7 @@ fn a_lost_pod_is_counted() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=True InForce every pod has the policy of this spec in force
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing 1 of 2 pods of this revision are available; the others are on their way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -130,7 +130,7 @@ fn an_image_that_cannot_be_pulled_is_named() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -151,7 +151,7 @@ fn a_rollout_that_stands_still_waits_for_a_person() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]],
@@ -177,7 +177,7 @@ fn the_cause_is_said_before_its_effect() {
             AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
             PolicyInForce=True InForce every pod has the policy of this spec in force
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]],
@@ -224,7 +224,7 @@ fn stale_keys_serve_and_are_told() {
             AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
             PolicyInForce=True InForce every pod has the policy of this spec in force
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -259,7 +259,7 @@ fn a_request_without_a_token_that_is_served_is_an_alarm() {
             AuthReady=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
             PolicyInForce=True InForce every pod has the policy of this spec in force
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
             Reconciling=False AsExpected nothing is under way
             Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]],
@@ -316,7 +316,7 @@ fn a_policy_is_in_force_when_every_pod_says_so() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=Unknown Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -420,6 +420,22 @@ fn an_upstream_that_is_lost_later_degrades_and_leaves_ready_alone() {
 }
 
 #[test]
+fn upstreams_that_are_lost_together_are_counted() {
+    let mut world = World::with_upstreams();
+    for upstream in &mut world.report(0).upstreams {
+        upstream.ready = false;
+        upstream.last_error = Some("no answer within 10 s".to_owned());
+    }
+    check_condition(
+        &world,
+        "UpstreamsReady",
+        &expect![
+            "False UpstreamUnavailable 1 of 2 pods: upstream `search` cannot be called (no answer within 10 s); check its url, that it speaks Streamable HTTP there, and that the gateway's pods may reach it (and 1 more, see status.upstreams)"
+        ],
+    );
+}
+
+#[test]
 fn a_report_that_leaves_an_upstream_out_is_no_evidence() {
     let mut world = World::with_upstreams();
     world.report(0).upstreams.remove(0);
@@ -448,7 +464,7 @@ fn what_older_clients_are_offered_is_told_and_influences_nothing() {
         &world,
         "LegacyStreams",
         &expect![
-            "False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them"
+            "False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them"
         ],
     );
     check_ready(&world, "True", "Verified");
@@ -518,7 +534,7 @@ fn an_open_endpoint_warns_and_is_ready() {
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=True AuthenticationDisabled warning: auth.mode is None, so that everybody who reaches the endpoint is served; set issuers to ask for tokens
             PolicyInForce=True InForce every pod has the policy of this spec in force
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: what one pod remembers no other knows, until Redis is configured; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -560,10 +576,10 @@ fn a_missing_reference_waits_for_a_person_and_what_runs_goes_on() {
             Ready=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
             SpecValid=False MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name
             WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
-            AuthReady=Unknown SpecRejected not looked at: what was applied before is held
-            PolicyInForce=Unknown SpecRejected not looked at: what was applied before is held
-            IngressReady=Unknown SpecRejected not looked at: what was applied before is held
-            LegacyStreams=Unknown SpecRejected not looked at: what was applied before is held
+            AuthReady=Unknown SpecRejected not looked at: what was applied before, if anything, is held
+            PolicyInForce=Unknown SpecRejected not looked at: what was applied before, if anything, is held
+            IngressReady=Unknown SpecRejected not looked at: what was applied before, if anything, is held
+            LegacyStreams=Unknown SpecRejected not looked at: what was applied before, if anything, is held
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=True MissingConfigMap spec.auth.issuers[0].caConfigMapRef.name: ConfigMap `gone` does not exist in namespace `demo`; create it, or correct the name"#]],
@@ -579,10 +595,10 @@ fn a_failed_write_is_tried_again_or_waits_for_a_person() {
             Ready=False ApiUnavailable apply Deployment: the API server does not answer; it is tried again
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True LastAcceptedSpecServes 2 pods of what was applied before serve
-            AuthReady=Unknown NotApplied not looked at: what was applied before is held
-            PolicyInForce=Unknown NotApplied not looked at: what was applied before is held
-            IngressReady=Unknown NotApplied not looked at: what was applied before is held
-            LegacyStreams=Unknown NotApplied not looked at: what was applied before is held
+            AuthReady=Unknown NotApplied not looked at: what was applied before, if anything, is held
+            PolicyInForce=Unknown NotApplied not looked at: what was applied before, if anything, is held
+            IngressReady=Unknown NotApplied not looked at: what was applied before, if anything, is held
+            LegacyStreams=Unknown NotApplied not looked at: what was applied before, if anything, is held
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True ApiUnavailable apply Deployment: the API server does not answer; it is tried again
             Stalled=False AsExpected nothing waits for a person"#]],

@@ -53,7 +53,14 @@ fn of_pod(valid: &ValidServer, pod: &ObservedPod, is_fine: impl Fn(&UpstreamRepo
             ),
         )),
     });
-    findings.max_by_key(|concern| (concern.wrong, concern.reason, std::cmp::Reverse(concern.message.clone())))
+    let mut findings: Vec<Concern> = findings.collect();
+    findings.sort_by_key(|concern| (concern.wrong, concern.reason, std::cmp::Reverse(concern.message.clone())));
+    let mut worst = findings.pop()?;
+    if !findings.is_empty() {
+        let others = findings.len();
+        worst.message = format!("{} (and {others} more, see status.upstreams)", worst.message);
+    }
+    Some(worst)
 }
 
 fn unavailable(upstream: &UpstreamReport) -> Concern {

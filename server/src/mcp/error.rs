@@ -167,14 +167,14 @@ impl McpError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let message = "this method is not served here: send JSON-RPC requests by POST";
+        let message = "nothing to get or to end here without a session: send JSON-RPC requests by POST";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
     }
 
     /// Whoever comes without a session and without a modern mark learns both ways.
     pub(super) fn no_version() -> Self {
         let message = format!(
-            "no protocol version and no session: name {} in params._meta and in header mcp-protocol-version, \
+            "no protocol version and no session: name {} in params._meta[\"io.modelcontextprotocol/protocolVersion\"] and in header mcp-protocol-version, \
              or begin with initialize for {} and older",
             ProtocolVersion::LATEST_MODERN.as_str(),
             ProtocolVersion::LATEST_LEGACY.as_str()

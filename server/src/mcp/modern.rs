@@ -100,7 +100,7 @@ fn check_version(meta: &Meta<'_>, headers: &HeaderMap) -> Result<(), McpError> {
     let header = sent(headers, &names::PROTOCOL_VERSION)?;
     let Some(version) = meta.protocol_version.and_then(string) else {
         return Err(McpError::invalid_params(
-            "params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string",
+            "params._meta[\"io.modelcontextprotocol/protocolVersion\"] is missing or no string",
         ));
     };
     if header != version {
@@ -117,7 +117,9 @@ fn check_capabilities(meta: &Meta<'_>) -> Result<(), McpError> {
     if meta.client_capabilities.is_some_and(is_object) {
         return Ok(());
     }
-    Err(McpError::invalid_params("params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object"))
+    Err(McpError::invalid_params(
+        "params._meta[\"io.modelcontextprotocol/clientCapabilities\"] is missing or no object",
+    ))
 }
 
 /// A header that repeats a value of the body, so that a proxy can route on it. Names may be wrapped
@@ -160,7 +162,7 @@ pub(super) fn check_param_headers(
 fn sent<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, McpError> {
     match single(headers, name) {
         Single::Value(sent) => Ok(sent),
-        Single::Absent => Err(McpError::header_mismatch(name, "it is missing")),
+        Single::Absent => Err(McpError::header_mismatch(name, "it is missing: repeat here what the body says")),
         Single::Malformed => Err(McpError::malformed_header(name)),
     }
 }

@@ -266,7 +266,9 @@ impl Parser<'_> {
         if self.caller.policy.sessions_have_state() {
             Ok(session)
         } else {
-            Err(McpError::not_offered("with several replicas this needs a shared store: sessions have no streams here"))
+            Err(McpError::not_offered(
+                "not offered: this endpoint has several replicas, so a session has no stream and cannot be ended; go on with POST",
+            ))
         }
     }
 

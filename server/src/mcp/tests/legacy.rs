@@ -234,10 +234,10 @@ fn a_request_without_a_session_is_refused() {
     check(
         request.without("mcp-protocol-version"),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no protocol version and no session: name 2026-07-28 in params._meta and in header mcp-protocol-version, or begin with initialize for 2025-11-25 and older"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no protocol version and no session: name 2026-07-28 in params._meta[\"io.modelcontextprotocol/protocolVersion\"] and in header mcp-protocol-version, or begin with initialize for 2025-11-25 and older"}}"#]],
     );
 }
 

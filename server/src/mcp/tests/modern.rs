@@ -244,10 +244,10 @@ fn a_missing_meta_is_told_before_what_it_should_hold() {
     check(
         no_meta.clone(),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] is missing or no string"}}"#]],
     );
     let no_params = no_meta.clone().edited(r#","params":{}"#, "");
     assert_eq!(body(&Client::new().send(&no_params))["error"]["code"], -32602);
@@ -261,10 +261,10 @@ fn each_required_member_of_meta_is_asked_for() {
     check(
         list().edited(version, r#""x":1"#),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] must be a string"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/protocolVersion\"] is missing or no string"}}"#]],
     );
     let number = r#""io.modelcontextprotocol/protocolVersion":20260728"#;
     assert_eq!(body(&Client::new().send(&list().edited(version, number)))["error"]["code"], -32602);
@@ -272,10 +272,10 @@ fn each_required_member_of_meta_is_asked_for() {
     check(
         list().edited(capabilities, r#""x":1"#),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/clientCapabilities\"] must be an object"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta[\"io.modelcontextprotocol/clientCapabilities\"] is missing or no object"}}"#]],
     );
 }
 
@@ -289,10 +289,10 @@ fn the_version_header_must_be_there_and_say_what_the_body_says() {
     check(
         list().without("mcp-protocol-version"),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it is missing"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-protocol-version: it is missing: repeat here what the body says"}}"#]],
     );
     check(
         list().set("mcp-protocol-version", "2025-11-25"),
@@ -343,10 +343,10 @@ fn the_method_header_must_repeat_the_method_with_case() {
     check(
         list().without("mcp-method"),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it is missing"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-method: it is missing: repeat here what the body says"}}"#]],
     );
     check(
         list().set("mcp-method", "TOOLS/LIST"),
@@ -369,10 +369,10 @@ fn the_name_header_must_repeat_the_name() {
     check(
         call("ping", "{}").without("mcp-name"),
         expect![[r#"
-        400
-        content-type: application/json
+            400
+            content-type: application/json
 
-        {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it is missing"}}"#]],
+            {"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"header mcp-name: it is missing: repeat here what the body says"}}"#]],
     );
     check(
         call("ping", "{}").set("mcp-name", "echo"),
@@ -508,7 +508,7 @@ fn get_and_delete_are_not_offered() {
             content-type: application/json
             allow: POST
 
-            {"jsonrpc":"2.0","error":{"code":-32600,"message":"this method is not served here: send JSON-RPC requests by POST"}}"#]],
+            {"jsonrpc":"2.0","error":{"code":-32600,"message":"nothing to get or to end here without a session: send JSON-RPC requests by POST"}}"#]],
     );
     for method in [Method::GET, Method::DELETE, Method::PUT] {
         let request = Request::new(method, "").with("mcp-protocol-version", "2026-07-28");
