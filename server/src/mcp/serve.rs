@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt as _, future::ready, stream};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
@@ -14,7 +15,7 @@ use super::{
     endpoint::{Caller, Inner, raw},
     envelope::{ClientAnswer, Refused},
     error::McpError,
-    headers::names,
+    headers::{names, names_stream_first},
     operation::Operation,
     parse::Parser,
     parsed::{Parsed, Request, Step},
@@ -22,6 +23,7 @@ use super::{
     reply::{McpReply, ReplyBody},
     result::{CACHE_SCOPE, TTL_MS, Target},
     session::Session,
+    sse,
     stream_log::Retention,
 };
 use crate::{
@@ -111,7 +113,12 @@ impl Serve<'_> {
                 return self.call(kind, retry, asked, ending, place).await;
             }
         };
-        McpReply::json(StatusCode::OK, body, ending.end(CallOutcome::Success))
+        let record = ending.end(CallOutcome::Success);
+        if accepts_stream && names_stream_first(self.headers) {
+            let event = stream::once(ready(sse::event(None, &body)));
+            return McpReply::stream(event.boxed(), record);
+        }
+        McpReply::json(StatusCode::OK, body, record)
     }
 
     pub(super) fn may_see(&self, target: gateway::Target<'_>) -> bool {

@@ -79,3 +79,13 @@ fn accept_reads_all_lines_and_ranges() {
     assert_eq!(of(&[b"application/json;q=0, */*"]), (false, true));
     assert_eq!(of(&[b"*/*;q=0, application/json"]), (true, false));
 }
+
+#[test]
+fn of_two_media_types_the_one_that_is_named_first_is_preferred() {
+    let first = |lines: &[&[u8]]| names_stream_first(&headers(&header::ACCEPT, lines));
+    assert!(first(&[b"text/event-stream, application/json"]));
+    assert!(first(&[b"*/*, Text/Event-Stream;q=0.5", b"application/json"]));
+    assert!(!first(&[b"application/json, text/event-stream"]));
+    assert!(!first(&[b"application/json", b"text/event-stream"]));
+    assert!(!first(&[b"*/*"]) && !first(&[]));
+}

@@ -572,3 +572,13 @@ fn what_a_listen_stream_holds_is_bounded() {
     assert_eq!(code(&listen(1001, 1)), -32602);
     assert_eq!(code(&listen(16, 8193)), -32602);
 }
+
+#[test]
+fn a_client_that_names_event_streams_first_gets_one() {
+    let reply = Client::new().send(&list().set("accept", "text/event-stream, application/json"));
+    assert_eq!(reply.headers["content-type"], "text/event-stream");
+    assert_eq!(reply.headers["x-accel-buffering"], "no");
+    let json = Client::new().send(&list());
+    let event = [b"data: ".as_slice(), &json.body, b"\n\n"].concat();
+    assert_eq!(reply.body, event);
+}
