@@ -89,8 +89,7 @@ pub(super) fn accept(headers: &HeaderMap) -> Accept {
 /// Whether the client names event streams before JSON: of two that are equally welcome it gets the one that it names
 /// first. Weights are left alone here, since both must be acceptable anyway.
 pub(super) fn names_stream_first(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let names = lines.flat_map(|line| line.split(',')).map(|range| range.split(';').next().unwrap_or_default().trim());
+    let names = accept_ranges(headers).map(|range| range.split(';').next().unwrap_or_default().trim());
     let mut wanted = names.filter_map(|name| {
         let is_stream = name.eq_ignore_ascii_case("text/event-stream");
         (is_stream || name.eq_ignore_ascii_case("application/json")).then_some(is_stream)
@@ -98,11 +97,16 @@ pub(super) fn names_stream_first(headers: &HeaderMap) -> bool {
     wanted.next().unwrap_or(false)
 }
 
+/// The ranges of all `Accept` lines, in their order, each with its parameters.
+fn accept_ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(','))
+}
+
 /// `ranges` cover one media type, the most specific last; that one decides (RFC 9110, 12.5.1).
 fn accepts(headers: &HeaderMap, ranges: [&str; 3]) -> bool {
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let mut decided = None;
-    for range in lines.flat_map(|line| line.split(',')) {
+    for range in accept_ranges(headers) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let specificity = ranges.iter().position(|range| name.eq_ignore_ascii_case(range));
