@@ -12,8 +12,18 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use auth::{
+    AuthConfig, AuthMode, ClaimCondition, ClaimTest, IssuerConfig, KeyFile, ScopeMapping, SignatureAlgorithm,
+    TokenRules, TokenType,
+};
+pub use authorization::{
+    AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, PrincipalKind, PrincipalRef, ScopeImplication,
+    Visibility,
+};
 pub use limits::LimitsPolicy;
 
+pub mod auth;
+mod authorization;
 pub mod limits;
 
 /// The version written by this build (N).
@@ -76,45 +86,6 @@ pub struct McpServerRef {
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
-}
-
-/// Who may call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AuthConfig {
-    /// How callers prove who they are.
-    pub mode: AuthMode,
-    /// Must be true for [`AuthMode::None`] and false otherwise: running open takes two fields.
-    #[serde(default)]
-    pub insecure_allow_unauthenticated: bool,
-    /// At least one for [`AuthMode::OAuth`], none otherwise. Sorted by `issuer`, which is unique.
-    #[serde(default)]
-    pub issuers: Vec<IssuerConfig>,
-}
-
-/// How callers prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthMode {
-    /// Access tokens (JWT) from one of the issuers.
-    OAuth,
-    /// Everyone is the principal `anonymous`.
-    None,
-}
-
-/// One issuer of access tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct IssuerConfig {
-    /// The exact `iss` of its tokens; compared byte for byte.
-    pub issuer: String,
-    /// Where its keys are. `None`: found by OpenID Connect discovery under `issuer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks_uri: Option<String>,
-    /// Accepted values of `aud`; never empty. Sorted.
-    pub audiences: Vec<String>,
-    /// Path of a mounted PEM bundle to trust for this issuer instead of the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<String>,
 }
 
 /// Which of the gateway's own tools exist. A disabled tool is an unknown tool.
@@ -191,38 +162,6 @@ impl GatewayPolicy {
 
 fn one() -> u32 {
     1
-}
-
-/// Who may do what. The first rule whose glob matches decides alone, then the built-ins' own rules,
-/// then `default`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AuthorizationPolicy {
-    /// What happens to a tool that no rule names.
-    pub default: AuthorizationDefault,
-    /// In order: the first whose glob matches decides.
-    #[serde(default)]
-    pub rules: Vec<AuthorizationRule>,
-}
-
-/// What happens to a tool that no rule names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuthorizationDefault {
-    /// It is hidden: absent from lists, unknown when called.
-    Deny,
-    /// Any valid token may call it.
-    Authenticated,
-}
-
-/// One rule: these tools need all of these scopes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AuthorizationRule {
-    /// Globs over public tool names; `*` stands for any run of characters. Never empty.
-    pub tools: Vec<String>,
-    /// The scopes that a token must have, all of them. Empty: any valid token.
-    #[serde(default)]
-    pub scopes: Vec<String>,
 }
 
 /// Why a file was refused. The message names the field and never repeats its value.

@@ -10,6 +10,7 @@
 //! - [`conditions`]: condition types and reasons, and the one function that sets a condition
 //! - [`gateway_config`]: the two versioned files that the operator writes and the server reads
 //! - [`gateway_report`]: what each pod tells the operator about itself
+//! - [`claim_path`]: where a claim stands in a token
 //! - [`revision`]: the short name of a file's content, by which both sides know the same bytes
 //! - [`text`]: cutting text that came from elsewhere
 //! - [`generated`]: the files that `cargo generate` writes
@@ -17,6 +18,7 @@
 //! The custom resource and what is generated from it need the feature `kube`; the server builds without it, so that nothing of
 //! Kubernetes is in the process that faces clients.
 
+pub mod claim_path;
 #[cfg(feature = "kube")]
 pub mod conditions;
 pub mod gateway_config;

@@ -16,17 +16,27 @@ use serde::{Deserialize, Serialize};
 
 mod auth;
 mod authorization;
+mod claims;
+mod config_map_ref;
 mod expose;
+mod issuer;
 mod limits;
+mod preset;
 mod schema;
 mod status;
 mod upstreams;
 mod workload;
 
-pub use auth::{Auth, AuthMode, ConfigMapKeyRef, Issuer};
-pub use authorization::{Authorization, AuthorizationDefault, AuthorizationRule};
+pub use auth::{Auth, AuthMode};
+pub use authorization::{
+    Authorization, AuthorizationDefault, AuthorizationRule, PrincipalKind, PrincipalRef, ScopeImplication, Visibility,
+};
+pub use claims::{ClaimMatch, ScopeMapping, WorkloadRule};
+pub use config_map_ref::ConfigMapKeyRef;
 pub use expose::{Expose, Http, Ingress, IpBlock, Peer, Selector};
+pub use issuer::{Algorithm, Issuer, TokenType};
 pub use limits::{Limits, Sessions};
+pub use preset::Preset;
 pub use schema::crd;
 pub use status::{McpServerStatus, ToolsStatus, UpstreamStatus};
 pub use upstreams::{MAX_UPSTREAM_NAME_BYTES, MAX_UPSTREAM_TIMEOUT_SECONDS, Upstream};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, GatewayPolicy, IssuerConfig,
+    AuthConfig, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, GatewayPolicy, IssuerConfig,
 };
 use http::{HeaderMap, Request, StatusCode, header::HOST};
 use http_body_util::BodyExt as _;
@@ -46,23 +46,9 @@ impl TestApp {
 /// The same endpoint with other issuers.
 pub(crate) fn app(issuers: Vec<IssuerSettings>) -> App {
     let mut gateway = document();
-    gateway.auth = AuthConfig {
-        mode: AuthMode::OAuth,
-        insecure_allow_unauthenticated: false,
-        issuers: vec![IssuerConfig {
-            issuer: DEV_ISSUER.to_owned(),
-            jwks_uri: None,
-            audiences: vec![gateway.public_url.clone()],
-            ca_file: None,
-        }],
-    };
-    let policy = GatewayPolicy::of(AuthorizationPolicy {
-        default: AuthorizationDefault::Deny,
-        rules: vec![AuthorizationRule {
-            tools: vec!["echo".to_owned()],
-            scopes: vec!["special:one".to_owned(), "special:two".to_owned()],
-        }],
-    });
+    gateway.auth = AuthConfig::oauth(vec![IssuerConfig::new(DEV_ISSUER, [gateway.public_url.clone()])]);
+    let rules = vec![AuthorizationRule::scopes(["echo"], ["special:one", "special:two"])];
+    let policy = GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Deny, rules));
     let deps = Deps { issuers: Some(issuers), ..Deps::new(true) };
     App::build(Config::from_document(&gateway).unwrap(), PolicySource::Fixed(policy), deps).unwrap()
 }

@@ -61,7 +61,9 @@ proptest! {
 fn an_unknown_field_is_named() {
     check_policy(
         r#"{"version":1,"authorization":{"default":"Deny","rule":[]}}"#,
-        &expect!["field `authorization.rule`: unknown field `rule`, expected `default` or `rules` at line 1 column 53"],
+        &expect![
+            "field `authorization.rule`: unknown field `rule`, expected one of `default`, `rules`, `scopeImplications` at line 1 column 53"
+        ],
     );
 }
 
@@ -92,7 +94,7 @@ fn another_version_says_what_to_do() {
 #[test]
 fn a_policy_without_limits_and_replicas_has_the_defaults() {
     let policy = GatewayPolicy::parse(br#"{"version":1,"authorization":{"default":"Deny"}}"#).unwrap();
-    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
+    let authorization = AuthorizationPolicy::new(AuthorizationDefault::Deny, Vec::new());
     assert_eq!(policy, GatewayPolicy::of(authorization));
     let one = br#"{"version":1,"authorization":{"default":"Deny"},"limits":{"replayEvents":0}}"#;
     let limits = GatewayPolicy::parse(one).unwrap().limits;
@@ -131,8 +133,9 @@ prop_compose! {
         jwks_uri in prop::option::of(text()),
         audiences in texts(),
         ca_file in prop::option::of(text()),
+        tokens in any_tokens(),
     ) -> IssuerConfig {
-        IssuerConfig { issuer, jwks_uri, audiences, ca_file }
+        IssuerConfig { jwks_uri, ca_file, tokens, ..IssuerConfig::new(issuer, audiences) }
     }
 }
 
@@ -183,11 +186,7 @@ prop_compose! {
             public_url,
             accepted_hosts,
             allowed_origins,
-            auth: AuthConfig {
-                mode: if open { AuthMode::None } else { AuthMode::OAuth },
-                insecure_allow_unauthenticated: open,
-                issuers,
-            },
+            auth: if open { AuthConfig::open() } else { AuthConfig::oauth(issuers) },
             builtins: Builtins { ping, echo, health_check },
             upstreams,
             sealing_key_files,
@@ -198,19 +197,92 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_rule()(
+        (tools, scopes, groups, tenants) in (texts(), texts(), texts(), texts()),
+        kinds in any::<(bool, bool)>(),
+        principals in prop::collection::vec((text(), text()), 0..3),
+        hide in any::<bool>(),
+    ) -> AuthorizationRule {
+        let kinds = [(kinds.0, PrincipalKind::Human), (kinds.1, PrincipalKind::Workload)];
+        AuthorizationRule {
+            tools,
+            scopes,
+            groups,
+            tenants,
+            principal_kinds: kinds.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect(),
+            principals: principals.into_iter().map(|(issuer, subject)| PrincipalRef { issuer, subject }).collect(),
+            visibility: if hide { Visibility::Hide } else { Visibility::Show },
+        }
+    }
+}
+
+prop_compose! {
+    fn any_implication()(scope in text(), implies in texts()) -> ScopeImplication {
+        ScopeImplication { scope, implies }
+    }
+}
+
+prop_compose! {
+    fn any_test()(
+        kind in 0..5,
+        one in text(),
+        many in texts(),
+    ) -> ClaimTest {
+        match kind {
+            0 => ClaimTest::Equals(one),
+            1 => ClaimTest::Prefix(one),
+            2 => ClaimTest::In(many),
+            3 => ClaimTest::EqualsClaim(one),
+            _ => ClaimTest::Absent,
+        }
+    }
+}
+
+prop_compose! {
+    fn any_tokens()(
+        (scope_claims, client_claims, allowed_clients) in (texts(), texts(), texts()),
+        (tenant_claims, groups_claims) in (texts(), texts()),
+        conditions in prop::collection::vec((text(), any_test()), 3),
+        grant_scopes in texts(),
+        workload_subject_claim in prop::option::of(text()),
+        (leeway_seconds, max_token_lifetime_seconds) in any::<(u32, u32)>(),
+        strict in any::<bool>(),
+    ) -> TokenRules {
+        let condition = |index: usize| {
+            let (claim_path, test) = conditions[index].clone();
+            ClaimCondition { claim_path, test }
+        };
+        TokenRules {
+            algorithms: vec![SignatureAlgorithm::PS256, SignatureAlgorithm::EdDSA],
+            token_type: if strict { TokenType::AccessToken } else { TokenType::Any },
+            leeway_seconds,
+            max_token_lifetime_seconds,
+            required_claims: vec![condition(0)],
+            scope_claims,
+            scope_mappings: vec![ScopeMapping { when: condition(1), grant_scopes }],
+            client_claims,
+            allowed_clients,
+            tenant_claims,
+            groups_claims,
+            workloads: vec![condition(2)],
+            workload_subject_claim,
+        }
+    }
+}
+
+prop_compose! {
     fn any_policy()(
         deny in any::<bool>(),
-        rules in prop::collection::vec((texts(), texts()), 0..4),
+        rules in prop::collection::vec(any_rule(), 0..4),
+        scope_implications in prop::collection::vec(any_implication(), 0..3),
         (replicas, limits) in (any::<u32>(), any_limits()),
     ) -> GatewayPolicy {
         GatewayPolicy {
             version: CURRENT_VERSION,
             authorization: AuthorizationPolicy {
                 default: if deny { AuthorizationDefault::Deny } else { AuthorizationDefault::Authenticated },
-                rules: rules
-                    .into_iter()
-                    .map(|(tools, scopes)| AuthorizationRule { tools, scopes })
-                    .collect(),
+                rules,
+                scope_implications,
             },
             replicas,
             limits,

@@ -60,13 +60,15 @@ pub(super) fn service_names(identity: &Identity, settings: &OperatorSettings) ->
 
 fn auth_config(auth: &Auth, endpoint: &Endpoint, issuer_cas: &[IssuerCa]) -> AuthConfig {
     let issuers = auth::sorted(auth).into_iter().enumerate().map(|(index, (_, issuer))| IssuerConfig {
-        issuer: issuer.issuer.clone(),
         jwks_uri: issuer.jwks_uri.clone(),
-        audiences: match issuer.audiences.as_slice() {
-            [] => vec![endpoint.url.clone()],
-            audiences => sorted(audiences.to_vec()),
-        },
         ca_file: issuer_cas.iter().find(|ca| ca.index == index).map(IssuerCa::file),
+        ..IssuerConfig::new(
+            issuer.issuer.clone(),
+            match issuer.audiences.as_slice() {
+                [] => vec![endpoint.url.clone()],
+                audiences => sorted(audiences.to_vec()),
+            },
+        )
     });
     AuthConfig {
         mode: match auth.mode {
@@ -74,7 +76,7 @@ fn auth_config(auth: &Auth, endpoint: &Endpoint, issuer_cas: &[IssuerCa]) -> Aut
             mcp_server::AuthMode::None => AuthMode::None,
         },
         insecure_allow_unauthenticated: auth.insecure_allow_unauthenticated == Some(true),
-        issuers: issuers.collect(),
+        ..AuthConfig::oauth(issuers.collect())
     }
 }
 
@@ -123,13 +125,13 @@ fn authorization(authorization: &Authorization) -> AuthorizationPolicy {
     let rules = authorization
         .rules
         .iter()
-        .map(|rule| AuthorizationRule { tools: sorted(rule.tools.clone()), scopes: sorted(rule.scopes.clone()) });
+        .map(|rule| AuthorizationRule::scopes(sorted(rule.tools.clone()), sorted(rule.scopes.clone())));
     AuthorizationPolicy {
         default: match authorization.default {
             mcp_server::AuthorizationDefault::Deny => AuthorizationDefault::Deny,
             mcp_server::AuthorizationDefault::Authenticated => AuthorizationDefault::Authenticated,
         },
-        rules: rules.collect(),
+        ..AuthorizationPolicy::new(AuthorizationDefault::Deny, rules.collect())
     }
 }
 

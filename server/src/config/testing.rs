@@ -1,7 +1,7 @@
 //! A small checked configuration for unit tests.
 
 use crds::gateway_config::{
-    AuthConfig, AuthMode, Builtins, CURRENT_VERSION, GatewayConfig, LogLevel, McpServerRef, Observability,
+    AuthConfig, Builtins, CURRENT_VERSION, GatewayConfig, LogLevel, McpServerRef, Observability,
 };
 
 use super::Config;
@@ -18,7 +18,7 @@ pub(crate) fn document() -> GatewayConfig {
         public_url: "https://mcp.example.com/mcp".to_owned(),
         accepted_hosts: vec!["tools.team-a.svc".to_owned()],
         allowed_origins: vec!["https://app.example.com".to_owned()],
-        auth: AuthConfig { mode: AuthMode::None, insecure_allow_unauthenticated: true, issuers: Vec::new() },
+        auth: AuthConfig::open(),
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),

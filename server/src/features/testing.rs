@@ -78,11 +78,10 @@ pub(crate) fn others() -> Offer {
 
 /// Needs the scope `a` for the tool `guarded`; `default` decides about the rest.
 pub(crate) fn policy(default: AuthorizationDefault) -> Policy {
-    let rule =
-        |tools: &str, scope: &str| AuthorizationRule { tools: vec![tools.to_owned()], scopes: vec![scope.to_owned()] };
+    let rule = |tools: &str, scope: &str| AuthorizationRule::scopes([tools], [scope]);
     let rules = vec![rule("guarded", "a")];
     let builtins = Builtins { ping: false, echo: false, health_check: false };
-    Policy::compile(&GatewayPolicy::of(AuthorizationPolicy { default, rules }), &builtins, AuthMode::OAuth).unwrap()
+    Policy::compile(&GatewayPolicy::of(AuthorizationPolicy::new(default, rules)), &builtins, AuthMode::OAuth).unwrap()
 }
 
 pub(crate) fn principal() -> Principal {

@@ -1,8 +1,8 @@
 //! The configuration and the policy of `--dev`: made in memory, checked like any other.
 
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, Builtins, CURRENT_VERSION, GatewayConfig,
-    GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability,
+    AuthConfig, AuthorizationDefault, AuthorizationPolicy, Builtins, CURRENT_VERSION, GatewayConfig, GatewayPolicy,
+    IssuerConfig, LogLevel, McpServerRef, Observability,
 };
 
 use crate::dev::DEV_ISSUER;
@@ -15,16 +15,7 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
         public_url: url.to_owned(),
         accepted_hosts: ["127.0.0.1", "[::1]", "localhost"].map(ToOwned::to_owned).into(),
         allowed_origins: Vec::new(),
-        auth: AuthConfig {
-            mode: AuthMode::OAuth,
-            insecure_allow_unauthenticated: false,
-            issuers: vec![IssuerConfig {
-                issuer: DEV_ISSUER.to_owned(),
-                jwks_uri: None,
-                audiences: vec![url.to_owned()],
-                ca_file: None,
-            }],
-        },
+        auth: AuthConfig::oauth(vec![IssuerConfig::new(DEV_ISSUER, [url])]),
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
@@ -35,5 +26,5 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
 
 /// The built-ins' own rules, and any valid token for the rest.
 pub(super) fn policy() -> GatewayPolicy {
-    GatewayPolicy::of(AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() })
+    GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Authenticated, Vec::new()))
 }

@@ -4,8 +4,8 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, Builtins, CONFIG_FILE, CURRENT_VERSION,
-    GatewayConfig, GatewayPolicy, LogLevel, McpServerRef, Observability, POLICY_FILE, Versioned as _,
+    AuthConfig, AuthorizationDefault, AuthorizationPolicy, Builtins, CONFIG_FILE, CURRENT_VERSION, GatewayConfig,
+    GatewayPolicy, LogLevel, McpServerRef, Observability, POLICY_FILE, Versioned as _,
 };
 use server::args::Args;
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ fn configuration(port: u16) -> GatewayConfig {
         public_url: format!("http://localhost:{port}/mcp"),
         accepted_hosts: Vec::new(),
         allowed_origins: Vec::new(),
-        auth: AuthConfig { mode: AuthMode::None, insecure_allow_unauthenticated: true, issuers: Vec::new() },
+        auth: AuthConfig::open(),
         builtins: Builtins { ping: false, echo: false, health_check: false },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
@@ -47,7 +47,7 @@ fn configuration(port: u16) -> GatewayConfig {
 }
 
 fn everybody() -> GatewayPolicy {
-    GatewayPolicy::of(AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() })
+    GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Authenticated, Vec::new()))
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, Builtins, CONFIG_FILE, CURRENT_VERSION,
-    GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability, POLICY_FILE, Versioned as _,
+    AuthConfig, AuthorizationDefault, AuthorizationPolicy, Builtins, CONFIG_FILE, CURRENT_VERSION, GatewayConfig,
+    GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability, POLICY_FILE, Versioned as _,
 };
 use tempfile::TempDir;
 use tests::cluster::TestCa;
@@ -114,10 +114,8 @@ fn files(url: &str, issuer: &TestIssuer) -> Result<TempDir> {
     let ca_file = folder.path().join("ca.crt");
     fs::write(&ca_file, issuer.ca_pem())?;
     let issuers = vec![IssuerConfig {
-        issuer: issuer.issuer_url().to_owned(),
-        jwks_uri: None,
-        audiences: vec![url.to_owned()],
         ca_file: Some(ca_file.to_str().context("a path in UTF-8")?.to_owned()),
+        ..IssuerConfig::new(issuer.issuer_url(), [url])
     }];
     let config = GatewayConfig {
         version: CURRENT_VERSION,
@@ -125,14 +123,14 @@ fn files(url: &str, issuer: &TestIssuer) -> Result<TempDir> {
         public_url: url.to_owned(),
         accepted_hosts: Vec::new(),
         allowed_origins: Vec::new(),
-        auth: AuthConfig { mode: AuthMode::OAuth, insecure_allow_unauthenticated: false, issuers },
+        auth: AuthConfig::oauth(issuers),
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: true,
     };
-    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules: Vec::new() };
+    let authorization = AuthorizationPolicy::new(AuthorizationDefault::Authenticated, Vec::new());
     fs::write(folder.path().join(CONFIG_FILE), config.to_json())?;
     fs::write(folder.path().join(POLICY_FILE), GatewayPolicy::of(authorization).to_json())?;
     Ok(folder)

@@ -99,10 +99,8 @@ async fn a_session_goes_on_at_a_pod_with_the_same_sealing_key_alone() {
         World::with(|options| {
             with_key(options, key);
             options.config.auth.issuers.push(IssuerConfig {
-                issuer: issuer.issuer_url().to_owned(),
-                jwks_uri: None,
-                audiences: vec![PUBLIC_URL.to_owned()],
                 ca_file: Some(path("ca.crt")),
+                ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
             });
         })
         .await

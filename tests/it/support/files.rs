@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use crds::gateway_config::{
-    AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CONFIG_FILE,
-    CURRENT_VERSION, GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability, POLICY_FILE,
-    Versioned as _,
+    AuthConfig, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CONFIG_FILE, CURRENT_VERSION,
+    GatewayConfig, GatewayPolicy, IssuerConfig, LogLevel, McpServerRef, Observability, POLICY_FILE, Versioned as _,
 };
 use tempfile::TempDir;
 use tests::issuer::TestIssuer;
@@ -39,10 +38,8 @@ impl GatewayFiles {
             let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
             std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
             IssuerConfig {
-                issuer: issuer.issuer_url().to_owned(),
-                jwks_uri: None,
-                audiences: vec![PUBLIC_URL.to_owned()],
                 ca_file: Some(ca_file.to_str().unwrap().to_owned()),
+                ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
             }
         }));
         config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
@@ -69,10 +66,11 @@ impl GatewayFiles {
 
 /// A policy of these rules (globs, scopes) over `default: Authenticated`.
 pub(crate) fn policy(rules: &[(&[&str], &[&str])]) -> GatewayPolicy {
-    let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-    let rules =
-        rules.iter().map(|(tools, scopes)| AuthorizationRule { tools: owned(tools), scopes: owned(scopes) }).collect();
-    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Authenticated, rules };
+    let rules = rules
+        .iter()
+        .map(|(tools, scopes)| AuthorizationRule::scopes(tools.iter().copied(), scopes.iter().copied()))
+        .collect();
+    let authorization = AuthorizationPolicy::new(AuthorizationDefault::Authenticated, rules);
     GatewayPolicy::of(authorization)
 }
 
@@ -83,7 +81,7 @@ fn config() -> GatewayConfig {
         public_url: PUBLIC_URL.to_owned(),
         accepted_hosts: vec!["tools.team-a.svc".to_owned()],
         allowed_origins: vec!["https://app.example.com".to_owned()],
-        auth: AuthConfig { mode: AuthMode::OAuth, insecure_allow_unauthenticated: false, issuers: Vec::new() },
+        auth: AuthConfig::oauth(Vec::new()),
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),

@@ -13,10 +13,10 @@ const SCOPES: [&str; 4] = ["s", "t", "tools:ping", "tools:echo"];
 fn policy() -> impl Strategy<Value = GatewayPolicy> {
     let glob = prop_oneof!["[ab_.*]{1,4}", prop::sample::select(TOOLS.as_slice()).prop_map(str::to_owned),];
     let rule = (prop::collection::vec(glob, 1..3), prop::collection::vec(scope(), 0..3))
-        .prop_map(|(tools, scopes)| AuthorizationRule { tools, scopes });
+        .prop_map(|(tools, scopes)| AuthorizationRule::scopes(tools, scopes));
     let default = prop_oneof![Just(AuthorizationDefault::Deny), Just(AuthorizationDefault::Authenticated),];
     (default, prop::collection::vec(rule, 0..4))
-        .prop_map(|(default, rules)| GatewayPolicy::of(AuthorizationPolicy { default, rules }))
+        .prop_map(|(default, rules)| GatewayPolicy::of(AuthorizationPolicy::new(default, rules)))
 }
 
 fn scope() -> impl Strategy<Value = String> {
@@ -89,8 +89,8 @@ proptest! {
 
 #[test]
 fn missing_scopes_are_named_all_of_them() {
-    let rules = vec![AuthorizationRule { tools: vec!["a".to_owned()], scopes: vec!["s".to_owned(), "t".to_owned()] }];
-    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules };
+    let rules = vec![AuthorizationRule::scopes(["a"], ["s", "t"])];
+    let authorization = AuthorizationPolicy::new(AuthorizationDefault::Deny, rules);
     let builtins = Builtins { ping: true, echo: true, health_check: true };
     let document = GatewayPolicy::of(authorization);
     let policy = Policy::compile(&document, &builtins, AuthMode::OAuth).unwrap();
@@ -101,10 +101,10 @@ fn missing_scopes_are_named_all_of_them() {
 
 #[test]
 fn what_is_no_tool_follows_the_default_alone() {
-    let rules = vec![AuthorizationRule { tools: vec!["*".to_owned()], scopes: Vec::new() }];
+    let rules = vec![AuthorizationRule::scopes(["*"], [""; 0])];
     let caller = Principal::new("https://issuer.example", "x", None, ScopeSet::default());
     let decision = |default| {
-        let document = GatewayPolicy::of(AuthorizationPolicy { default, rules: rules.clone() });
+        let document = GatewayPolicy::of(AuthorizationPolicy::new(default, rules.clone()));
         let builtins = Builtins { ping: true, echo: true, health_check: true };
         let policy = Policy::compile(&document, &builtins, AuthMode::OAuth).unwrap();
         decide(&policy, &caller, Target::Other)

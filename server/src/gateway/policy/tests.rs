@@ -5,10 +5,11 @@ use super::*;
 const ALL: Builtins = Builtins { ping: true, echo: true, health_check: true };
 
 fn compile(default: AuthorizationDefault, rules: &[(&[&str], &[&str])]) -> Result<Policy, PolicyError> {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let rules =
-        rules.iter().map(|(tools, scopes)| AuthorizationRule { tools: owned(tools), scopes: owned(scopes) }).collect();
-    let policy = GatewayPolicy::of(AuthorizationPolicy { default, rules });
+    let rules = rules
+        .iter()
+        .map(|(tools, scopes)| AuthorizationRule::scopes(tools.iter().copied(), scopes.iter().copied()))
+        .collect();
+    let policy = GatewayPolicy::of(AuthorizationPolicy::new(default, rules));
     Policy::compile(&policy, &ALL, AuthMode::OAuth)
 }
 
@@ -53,7 +54,7 @@ fn the_default_decides_what_nothing_names() {
 
 #[test]
 fn a_disabled_built_in_has_no_rule() {
-    let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
+    let authorization = AuthorizationPolicy::new(AuthorizationDefault::Deny, Vec::new());
     let policy = GatewayPolicy::of(authorization);
     let none = Builtins { ping: false, echo: false, health_check: false };
     let policy = Policy::compile(&policy, &none, AuthMode::OAuth).unwrap();

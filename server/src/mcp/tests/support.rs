@@ -219,7 +219,7 @@ impl Client {
             Arc::new(BuiltinTools::new(builtins, Arc::new(Healthy))),
             Arc::new(TestTools { tools: tests.to_vec(), calls: Arc::clone(&calls) }),
         ];
-        let policy = GatewayPolicy::of(AuthorizationPolicy { default: AuthorizationDefault::Deny, rules });
+        let policy = GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Deny, rules));
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
             endpoint: Endpoint::new(EndpointSettings {
@@ -236,7 +236,7 @@ impl Client {
 
     /// So many pods instead of one.
     pub(super) fn with_replicas(self, replicas: u32) -> Self {
-        let authorization = AuthorizationPolicy { default: AuthorizationDefault::Deny, rules: Vec::new() };
+        let authorization = AuthorizationPolicy::new(AuthorizationDefault::Deny, Vec::new());
         let policy = GatewayPolicy { replicas, ..GatewayPolicy::of(authorization) };
         let builtins = Builtins { ping: true, echo: true, health_check: true };
         Self { policy: Policy::compile(&policy, &builtins, AuthMode::OAuth).unwrap(), ..self }
@@ -321,7 +321,7 @@ impl Client {
             events.next().await.expect("the first event primes");
             let mut heard = Vec::new();
             for default in defaults {
-                let policy = GatewayPolicy::of(AuthorizationPolicy { default: *default, rules: Vec::new() });
+                let policy = GatewayPolicy::of(AuthorizationPolicy::new(*default, Vec::new()));
                 let builtins = Builtins { ping: true, echo: true, health_check: true };
                 let policy = Policy::compile(&policy, &builtins, AuthMode::OAuth).unwrap();
                 self.endpoint.judge_streams_by(policy.into());
@@ -356,10 +356,7 @@ pub(super) fn check(request: Request, expected: Expect) {
 }
 
 pub(super) fn rule(tools: &str, scopes: &[&str]) -> AuthorizationRule {
-    AuthorizationRule {
-        tools: vec![tools.to_owned()],
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-    }
+    AuthorizationRule::scopes([tools], scopes.iter().copied())
 }
 
 fn principal(scopes: &[&str]) -> Principal {
