@@ -73,6 +73,7 @@ impl<'a> Space<'a> {
                 "auth": { "issuers": [{
                     "issuer": self.world.issuer.issuer_url(),
                     "caConfigMapRef": { "name": "issuer-ca" },
+                    "allowPrivateAddresses": true,
                 }]},
                 "authorization": { "default": "Authenticated" },
             },
