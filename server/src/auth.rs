@@ -26,13 +26,15 @@ mod settings;
 mod signature;
 mod strict_json;
 mod token_form;
+mod token_rules;
 
 pub use authenticator::{AuthHealth, Authenticator, IssuerHealth};
 pub use fetch::{FetchCause, FetchError, FetchStep};
 pub use key_set::{KeySet, KeySetError, SkippedKeys};
-pub use principal::{Principal, ScopeSet};
+pub use principal::{Principal, PrincipalKind, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};
 pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeySource};
+pub use token_rules::RulesError;
 
 #[cfg(test)]
 mod tests;

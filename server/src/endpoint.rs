@@ -30,7 +30,7 @@ use crate::{
         correlation::CorrelationId,
         trace::{self, Observed},
     },
-    mcp::{Audit, CallRecord, Caller, McpReply, McpRequest, Observation, ReplyBody, TraceContext},
+    mcp::{Audit, CallRecord, Caller, Forbidden, McpReply, McpRequest, Observation, ReplyBody, TraceContext},
     places::Place,
     telemetry::{HttpSpan, McpSpan, SpanIds, logs::RequestIds},
 };
@@ -75,9 +75,9 @@ where
     let place = Arc::new(place);
     let reply = app.mcp().handle(request, caller, Some(Arc::clone(&place)), &audit).await;
     let span = audit.span.into_inner().unwrap_or_else(|| http_span.ids());
-    let McpReply { status, mut headers, body, missing_scopes, record } = reply;
+    let McpReply { status, mut headers, body, forbidden, record } = reply;
     *observed = Some(Observed { record, span });
-    if let Some(scopes) = missing_scopes {
+    if let Some(Forbidden::MissingScopes(scopes)) = forbidden {
         let challenge = challenge::insufficient_scope(app.config().endpoint.metadata_url(), &scopes);
         headers.insert(WWW_AUTHENTICATE, challenge);
     }

@@ -26,6 +26,7 @@ use super::{
     settings,
     signature::{self, SecondOpinion},
     token_form::{MAX_TOKEN_BYTES, TokenForm},
+    token_rules::Rules,
 };
 use crate::{clock::Clock, net::AddressPolicy};
 
@@ -47,6 +48,8 @@ pub struct Authenticator {
 struct Issuer {
     name: Arc<str>,
     audiences: Vec<String>,
+    /// What its tokens must look like, and what their claims mean.
+    rules: Rules,
     /// For RS256 and ES256.
     validations: [Validation; 2],
     keys: Arc<IssuerKeys>,
@@ -84,7 +87,10 @@ impl Authenticator {
         settings::check(&issuers)?;
         let now = deps.clock.monotonic();
         let issuers = issuers.into_iter().enumerate().map(|(index, settings)| {
-            Issuer::new(settings, deps.addresses, now).map_err(|source| AuthSetupError::Client { index, source })
+            let rules = Rules::compile(&settings.tokens);
+            let rules = rules.map_err(|problem| AuthSetupError::Tokens { index, problem })?;
+            let issuer = Issuer::new(settings, rules, deps.addresses, now);
+            issuer.map_err(|source| AuthSetupError::Client { index, source })
         });
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
@@ -129,10 +135,11 @@ impl Authenticator {
     async fn judge(&self, token: &str, hash: TokenHash) -> Result<Arc<Principal>, Refusal> {
         let form = TokenForm::parse(token)?;
         let (index, issuer) = self.issuer(&form)?;
+        form.check_type(issuer.rules.token_type)?;
         let loaded = issuer.keys_for(&form, &*self.clock).await?;
         let opinion = issuer.verify(&form, &loaded, self.clock.monotonic())?;
         let now = self.now();
-        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, now)?;
+        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now)?;
         if opinion == SecondOpinion::DislikesClaims {
             return Err(InvalidToken::Malformed.into());
         }
@@ -212,11 +219,16 @@ async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings, addresses: AddressPolicy, now: Instant) -> Result<Self, crate::net::ClientError> {
-        let IssuerSettings { issuer, audiences, keys } = settings;
+    fn new(
+        settings: IssuerSettings,
+        rules: Rules,
+        addresses: AddressPolicy,
+        now: Instant,
+    ) -> Result<Self, crate::net::ClientError> {
+        let IssuerSettings { issuer, audiences, keys, tokens: _ } = settings;
         let name: Arc<str> = issuer.as_str().into();
         let validations = [KeyAlgorithm::Rs256, KeyAlgorithm::Es256]
-            .map(|algorithm| signature::validation(algorithm, &issuer, &audiences));
+            .map(|algorithm| signature::validation(algorithm, &issuer, &audiences, rules.needs_subject()));
         let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
             let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
             Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, now))
@@ -228,7 +240,7 @@ impl Issuer {
             KeySource::Unavailable => IssuerKeys::absent(Arc::clone(&name), now),
         };
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
-        Ok(Self { name, audiences, validations, keys, budget })
+        Ok(Self { name, audiences, rules, validations, keys, budget })
     }
 
     /// The set in force; after one look at the issuer when it lacks the `kid` of the token.

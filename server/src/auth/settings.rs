@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crds::gateway_config::IssuerConfig;
+use crds::gateway_config::{IssuerConfig, TokenRules};
 
-use super::{KeySet, fetch};
+use super::{KeySet, fetch, token_rules::RulesError};
 use crate::{
     clock::Clock,
     net::{AddressPolicy, ClientError},
@@ -19,6 +19,8 @@ pub struct IssuerSettings {
     pub audiences: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
+    /// What its tokens must look like, and what their claims mean.
+    pub tokens: TokenRules,
 }
 
 /// Where the keys of an issuer come from.
@@ -87,6 +89,14 @@ pub enum AuthSetupError {
         /// Position in the list.
         index: usize,
     },
+    /// A rule over tokens cannot be read.
+    #[error("`auth.issuers[{index}].tokens.{problem}")]
+    Tokens {
+        /// Position in the list.
+        index: usize,
+        /// Names the rule.
+        problem: RulesError,
+    },
     /// The CA bundle of the issuer is unusable.
     #[error("no HTTP client for `auth.issuers[{index}]`; look at its `caFile`")]
     Client {
@@ -99,13 +109,18 @@ pub enum AuthSetupError {
 }
 
 impl IssuerSettings {
+    /// An issuer whose tokens are plain OAuth.
+    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, keys: KeySource) -> Self {
+        Self { issuer: issuer.into(), audiences, keys, tokens: TokenRules::default() }
+    }
+
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
         let keys = match &config.jwks_uri {
             Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
             None => KeySource::Discovery { ca_pem },
         };
-        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
+        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys, tokens: config.tokens.clone() }
     }
 }
 

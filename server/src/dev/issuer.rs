@@ -57,11 +57,7 @@ impl DevIssuer {
 
     /// What the authenticator needs to accept its tokens for `resource`.
     pub fn settings(&self, resource: &str) -> IssuerSettings {
-        IssuerSettings {
-            issuer: DEV_ISSUER.to_owned(),
-            audiences: vec![resource.to_owned()],
-            keys: KeySource::Static(self.key_set.clone()),
-        }
+        IssuerSettings::new(DEV_ISSUER, vec![resource.to_owned()], KeySource::Static(self.key_set.clone()))
     }
 
     /// A token for `resource` with the scopes of all built-in tools, good for [`TOKEN_LIFETIME`] from `now` on.

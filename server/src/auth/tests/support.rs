@@ -137,10 +137,9 @@ pub(super) fn key_set(keys: &[Value]) -> KeySet {
 
 /// `ISSUER` with an RSA and an EC key, and `OTHER_ISSUER` with other keys under the same ids.
 pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
-    let issuer = |issuer: &str, keys: &[Value]| IssuerSettings {
-        issuer: issuer.to_owned(),
-        audiences: vec![AUDIENCE.to_owned(), "api://alias".to_owned()],
-        keys: KeySource::Static(key_set(keys)),
+    let issuer = |issuer: &str, keys: &[Value]| {
+        let audiences = vec![AUDIENCE.to_owned(), "api://alias".to_owned()];
+        IssuerSettings::new(issuer, audiences, KeySource::Static(key_set(keys)))
     };
     let (other_rsa, other_ec) = (&super::keys::OTHER_RSA, &super::keys::OTHER_EC);
     let issuers = vec![
