@@ -15,12 +15,17 @@ use super::client::PUBLIC_URL;
 pub(crate) struct GatewayOptions {
     pub(crate) config: GatewayConfig,
     pub(crate) policy: GatewayPolicy,
+    /// What becomes of the issuer's entry.
+    pub(crate) issuer: ChangeIssuer,
 }
+
+/// Changes an issuer's entry.
+pub(crate) type ChangeIssuer = Box<dyn FnOnce(&mut IssuerConfig) + Send>;
 
 impl Default for GatewayOptions {
     /// All tools on, no rules, any valid token for what no rule names; no issuer yet.
     fn default() -> Self {
-        Self { config: config(), policy: policy(&[]) }
+        Self { config: config(), policy: policy(&[]), issuer: Box::new(|_| {}) }
     }
 }
 
@@ -33,15 +38,23 @@ impl GatewayFiles {
     /// Writes them; `issuers` become the issuers of the configuration.
     pub(crate) fn write(options: GatewayOptions, issuers: &[&TestIssuer]) -> Self {
         let files = Self { folder: TempDir::new().unwrap() };
-        let GatewayOptions { mut config, policy } = options;
-        config.auth.issuers.extend(issuers.iter().enumerate().map(|(index, issuer)| {
-            let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
-            std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
-            IssuerConfig {
-                ca_file: Some(ca_file.to_str().unwrap().to_owned()),
-                ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
-            }
-        }));
+        let GatewayOptions { mut config, policy, issuer: change } = options;
+        let mut entries: Vec<IssuerConfig> = issuers
+            .iter()
+            .enumerate()
+            .map(|(index, issuer)| {
+                let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
+                std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
+                IssuerConfig {
+                    ca_file: Some(ca_file.to_str().unwrap().to_owned()),
+                    ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
+                }
+            })
+            .collect();
+        if let Some(first) = entries.first_mut() {
+            change(first);
+        }
+        config.auth.issuers.extend(entries);
         config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         std::fs::write(files.config(), config.to_json()).unwrap();
         files.replace_policy(&policy.to_json());
