@@ -66,6 +66,7 @@ refused! {
     bound_to_a_certificate: "bound", |_| json!({ "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" } });
     a_refresh_token_of_keycloak: "token_type", |_| json!({ "typ": "Refresh" });
     an_id_token_of_keycloak: "token_type", |_| json!({ "typ": "ID" });
+    an_id_token_by_its_code_hash: "token_type", |_| json!({ "c_hash": "LDktKdoQak3Pk0cnXxCltA" });
     a_refresh_token_of_descope: "token_type", |_| json!({ "drn": "DSR" });
 }
 

@@ -128,7 +128,9 @@ fn check_use(payload: &Payload) -> Result<(), InvalidToken> {
     let typ = payload.get("typ").and_then(Value::as_str).unwrap_or_default();
     // Descope marks refresh tokens this way.
     let is_refresh = payload.get("drn").is_some_and(|drn| drn == "DSR");
-    if is_refresh || OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(typ)) {
+    // The hash of a code stands in ID tokens only (OpenID Connect Core, section 3.3.2.11), which may share the audience.
+    let is_for_client = payload.contains_key("c_hash");
+    if is_refresh || is_for_client || OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(typ)) {
         return Err(InvalidToken::TokenType);
     }
     Ok(())
@@ -286,6 +288,7 @@ mod tests {
             check(json!({ "typ": typ }), Err(InvalidToken::TokenType));
         }
         check(json!({ "drn": "DSR" }), Err(InvalidToken::TokenType));
+        check(json!({ "c_hash": "LDktKdoQak3Pk0cnXxCltA" }), Err(InvalidToken::TokenType));
         check(json!({ "typ": "Bearer", "drn": "DS" }), Ok(()));
     }
 

@@ -52,6 +52,7 @@ struct Condition {
 enum Test {
     OneOf(Vec<String>),
     Prefix(String),
+    Suffix(String),
     Same(ClaimPath),
     Absent,
 }
@@ -198,6 +199,7 @@ impl Condition {
             Test::Absent => found.is_none(),
             Test::OneOf(accepted) => any_text(found, |text| accepted.iter().any(|accepted| accepted == text)),
             Test::Prefix(prefix) => any_text(found, |text| text.starts_with(prefix.as_str())),
+            Test::Suffix(suffix) => any_text(found, |text| text.ends_with(suffix.as_str())),
             Test::Same(other) => {
                 let text = found.and_then(Value::as_str);
                 text.is_some() && text == other.find(payload).and_then(Value::as_str)
@@ -217,6 +219,7 @@ fn condition(field: &str, source: &ClaimCondition) -> Result<Condition, RulesErr
         ClaimTest::Equals(text) => Test::OneOf(vec![text.clone()]),
         ClaimTest::In(texts) => Test::OneOf(texts.clone()),
         ClaimTest::Prefix(prefix) => Test::Prefix(prefix.clone()),
+        ClaimTest::Suffix(suffix) => Test::Suffix(suffix.clone()),
         ClaimTest::EqualsClaim(other) => Test::Same(path(&format!("{field}.test.equalsClaim"), other)?),
         ClaimTest::Absent => Test::Absent,
     };

@@ -125,6 +125,7 @@ fn a_workload_is_known_by_any_one_of_its_marks() {
             when("gty", ClaimTest::Equals("client-credentials".to_owned())),
             when("sub", ClaimTest::EqualsClaim("cid".to_owned())),
             when("scp", ClaimTest::Absent),
+            when("sub", ClaimTest::Suffix("@clients".to_owned())),
         ];
     });
     for (claims, expected) in [
@@ -133,6 +134,8 @@ fn a_workload_is_known_by_any_one_of_its_marks() {
         (json!({ "scp": "a", "sub": "x", "cid": "x" }), true),
         (json!({ "scp": "a", "sub": "x", "cid": "y" }), false),
         (json!({ "scp": "a", "sub": 1, "cid": 1 }), false),
+        (json!({ "scp": "a", "sub": "x@clients" }), true),
+        (json!({ "scp": "a", "sub": "x@clients.example" }), false),
         (json!({ "sub": "x", "cid": "y" }), true),
         (json!({ "scp": null }), false),
     ] {
