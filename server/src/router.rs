@@ -78,7 +78,7 @@ where
 async fn serve<B>(
     app: &App,
     route: Route,
-    request: Request<B>,
+    mut request: Request<B>,
     id: &CorrelationId,
     trace: &Trace<'_>,
     seen: &mut Seen,
@@ -106,8 +106,8 @@ where
     if route == Route::Health {
         return document(request.method(), || endpoint::public_health(app));
     }
-    // No handler below runs without a principal.
-    let principal = authenticate(app, request.headers()).await?;
+    // No handler below runs without a principal, and none sees a token.
+    let principal = authenticate(app, request.headers_mut()).await?;
     let principal = &*seen.principal.insert(principal);
     // Only known callers take a place, and a body is read in one only.
     let of_caller = app.policy().limits().requests_in_flight_per_principal;
