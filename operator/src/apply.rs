@@ -55,6 +55,7 @@ pub async fn apply(
         service_account,
         config_map,
         policy_config_map,
+        service_account_keys,
         network_policy,
         service,
         sealing_secret,
@@ -66,6 +67,9 @@ pub async fn apply(
     child::apply(writer, observed, service_account).await?;
     child::apply(writer, observed, config_map).await?;
     child::apply(writer, observed, policy_config_map).await?;
+    if let Some(service_account_keys) = service_account_keys {
+        child::apply(writer, observed, service_account_keys).await?;
+    }
     child::apply(writer, observed, network_policy).await?;
     child::apply(writer, observed, service).await?;
     if let Some(ingress) = ingress {
@@ -76,12 +80,11 @@ pub async fn apply(
     }
     child::apply(writer, observed, deployment).await?;
 
-    let mut wanted = BTreeSet::new();
-    wanted.extend(config_map.metadata.name.as_deref().map(|name| (ChildKind::ConfigMap, name)));
-    wanted.extend(policy_config_map.metadata.name.as_deref().map(|name| (ChildKind::ConfigMap, name)));
-    wanted.extend(
-        ingress.as_ref().and_then(|ingress| ingress.metadata.name.as_deref()).map(|name| (ChildKind::Ingress, name)),
-    );
+    let config_maps = [Some(config_map), Some(policy_config_map), service_account_keys.as_ref()];
+    let config_maps = config_maps.into_iter().flatten().map(|child| (ChildKind::ConfigMap, &child.metadata));
+    let routes = ingress.iter().map(|child| (ChildKind::Ingress, &child.metadata));
+    let wanted: BTreeSet<(ChildKind, &str)> =
+        config_maps.chain(routes).filter_map(|(kind, metadata)| Some((kind, metadata.name.as_deref()?))).collect();
     prune::prune(writer, observed, &wanted, revisions_in_use).await
 }
 

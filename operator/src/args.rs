@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 
+use crate::host_policy::{HostPolicy, HostRule, HostRuleError};
+
 /// `McpServer` in, Kubernetes objects out.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mcp-operator", version)]
@@ -40,6 +42,11 @@ pub struct Args {
     /// Refuse issuers, upstreams and collectors at private addresses (RFC 1918, ULA) in every gateway.
     #[arg(long, env = "MCP_OPERATOR_DENY_PRIVATE_ADDRESSES")]
     pub deny_private_addresses: bool,
+
+    /// Which namespaces may expose an McpServer under which hosts: `NAMESPACE=HOST`, separated by commas or said again. A HOST is
+    /// a name, or `*.example.com` for every name under it; a NAMESPACE `*` is all of them. Empty: every namespace, every host.
+    #[arg(long, value_name = "NAMESPACE=HOST", env = "MCP_OPERATOR_HOST_POLICY", value_delimiter = ',', value_parser = host_rule)]
+    pub host_policy: Vec<Option<HostRule>>,
 
     /// DNS domain of the cluster.
     #[arg(long, env = "MCP_OPERATOR_CLUSTER_DOMAIN", default_value = "cluster.local")]
@@ -101,10 +108,20 @@ impl Args {
         self.operator_pod_labels.iter().cloned().collect()
     }
 
+    /// [`Self::host_policy`] as one.
+    pub fn host_policy(&self) -> HostPolicy {
+        HostPolicy::new(self.host_policy.iter().flatten().cloned().collect())
+    }
+
     /// [`Self::scraper_namespace_labels`] as a map.
     pub fn scraper_labels(&self) -> BTreeMap<String, String> {
         self.scraper_namespace_labels.iter().cloned().collect()
     }
+}
+
+/// `None` for nothing at all: an empty variable is no rule.
+fn host_rule(text: &str) -> Result<Option<HostRule>, HostRuleError> {
+    if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -130,6 +147,18 @@ mod tests {
         let args = parse(&["--operator-pod-labels", "a=b,c="]);
         assert_eq!(args.pod_labels(), [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into());
         assert!(Args::try_parse_from(["mcp-operator", "--server-image=x", "--operator-pod-labels=a"]).is_err());
+    }
+
+    #[test]
+    fn host_rules_are_separated_by_commas_or_said_again_and_none_means_every_host() {
+        let args = parse(&["--host-policy", "a=one.example.com,b=two.example.com", "--host-policy", "*=*.example.org"]);
+        let policy = args.host_policy();
+        assert!(policy.allows("b", "two.example.com") && policy.allows("c", "mcp.example.org"));
+        assert!(!policy.allows("a", "two.example.com"));
+        for none in [&[][..], &["--host-policy", ""]] {
+            assert_eq!(parse(none).host_policy(), HostPolicy::default());
+        }
+        assert!(Args::try_parse_from(["mcp-operator", "--server-image=x", "--host-policy=one.example.com"]).is_err());
     }
 
     fn parse(more: &[&str]) -> Args {

@@ -33,6 +33,7 @@ use crate::{
     reconcile::{Context, error_policy, guarded},
     references::{References, referenced},
     requests::Requests,
+    service_account_issuer::ServiceAccountIssuer,
     standing_back::StandingBack,
     validate::OperatorSettings,
     verify::{Prober, Verifier},
@@ -86,6 +87,7 @@ pub async fn run(setup: &Setup, shutdown: CancellationToken) {
     let (queues, receivers): (Vec<_>, Vec<_>) = setup.scopes.iter().map(|_| mpsc::channel(QUEUE_LENGTH)).unzip();
     let queues = Arc::new(Queues(setup.scopes.iter().cloned().zip(queues).collect()));
     let neighbours = Arc::new(Neighbours::default());
+    let service_account_issuer = Arc::new(ServiceAccountIssuer::default());
     let mut verifiers = Vec::new();
     let mut appliers = Vec::new();
     let mut full = Vec::new();
@@ -105,7 +107,7 @@ pub async fn run(setup: &Setup, shutdown: CancellationToken) {
         };
         let caches = feeder.start(&setup.watch_client, setup.streaming_lists);
         full.push(filled(caches.clone()));
-        let context = context(setup, &feeder, caches);
+        let context = context(setup, &feeder, caches, Arc::clone(&service_account_issuer));
         appliers.push(apply_queue(setup, Arc::new(context), receiver, shutdown.clone()));
         verifiers.push(verifier);
     }
@@ -124,7 +126,12 @@ pub async fn run(setup: &Setup, shutdown: CancellationToken) {
     join_all(verifiers.iter().map(|verifier| verifier.ended())).await;
 }
 
-fn context(setup: &Setup, feeder: &Feeder, caches: Caches) -> Context {
+fn context(
+    setup: &Setup,
+    feeder: &Feeder,
+    caches: Caches,
+    service_account_issuer: Arc<ServiceAccountIssuer>,
+) -> Context {
     Context {
         settings: setup.settings.clone(),
         caches,
@@ -133,6 +140,7 @@ fn context(setup: &Setup, feeder: &Feeder, caches: Caches) -> Context {
         verifier: Arc::clone(&feeder.verifier),
         neighbours: Arc::clone(&feeder.neighbours),
         references: References::default(),
+        service_account_issuer,
         events: Events::new(setup.requests.clone(), setup.identity.clone()),
         unwritten: Unwritten::default(),
         backoff: crate::backoff::Backoff::default(),

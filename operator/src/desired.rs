@@ -13,6 +13,7 @@ mod policy;
 mod sealing_key;
 mod service;
 mod service_account;
+mod service_account_keys;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use deployment::CONTAINER_NAME;
 pub use metadata::{annotation, config_map_name, desired_hash, label, policy_config_map_name, selector, selector_text};
 pub(crate) use network_policy::{NEVER_V4, NEVER_V6};
 pub use sealing_key::{SEALING_KEY, sealing_key_file, sealing_secret_name};
+pub use service_account_keys::{service_account_keys_file, service_account_keys_name};
 
 /// Port of the container that clients reach through the Service.
 pub const PUBLIC_PORT: u16 = 8080;
@@ -48,6 +50,8 @@ pub struct Desired {
     pub config_map: ConfigMap,
     /// `<name>-policy`, changes in place.
     pub policy_config_map: ConfigMap,
+    /// `<name>-service-account-keys`, changes in place; `None` when no ServiceAccount token is accepted.
+    pub service_account_keys: Option<ConfigMap>,
     /// `<name>`; before the Deployment, so that no pod is ever open wider than asked for.
     pub network_policy: NetworkPolicy,
     /// `<name>`.
@@ -66,6 +70,7 @@ pub fn desired(valid: &ValidServer) -> Desired {
         service_account: service_account::service_account(valid),
         config_map: config_map::config_map(valid),
         policy_config_map: policy::policy_config_map(valid),
+        service_account_keys: service_account_keys::service_account_keys(valid),
         network_policy: network_policy::network_policy(valid),
         service: service::service(valid),
         sealing_secret: sealing_key::sealing_secret(valid),

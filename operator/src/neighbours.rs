@@ -12,6 +12,8 @@ use crds::McpServer;
 use kube::runtime::reflector::ObjectRef;
 use url::Url;
 
+use crate::route::RootDocuments;
+
 /// Exposed `McpServer`s by host.
 #[derive(Default)]
 pub struct Neighbours(Mutex<Hosts>);
@@ -42,7 +44,9 @@ impl Neighbours {
         }
         let mut concerned = hosts.forget(&key);
         if let Some(host) = host {
-            concerned.extend(hosts.others(&host));
+            let others = hosts.others(&host);
+            concerned.retain(|known| !others.contains(known));
+            concerned.extend(others);
             hosts.host_of.insert(key.clone(), host.clone());
             hosts.by_host.entry(host).or_default().insert(key, Arc::new(mcp_server.clone()));
         }
@@ -98,9 +102,10 @@ fn host(mcp_server: &McpServer) -> Option<String> {
     url.host_str().map(str::to_owned)
 }
 
-fn route(mcp_server: &McpServer) -> (bool, Option<&str>) {
+/// What others of the host may meet.
+fn route(mcp_server: &McpServer) -> (bool, Option<&str>, RootDocuments) {
     let exposed = mcp_server.spec.expose.as_ref().is_some_and(|expose| expose.ingress.is_some());
-    (exposed, mcp_server.spec.public_url.as_deref())
+    (exposed, mcp_server.spec.public_url.as_deref(), RootDocuments::asked(&mcp_server.spec.auth))
 }
 
 #[cfg(test)]
@@ -134,6 +139,19 @@ mod tests {
         neighbours.note(&b, false);
         b.spec.replicas = 5;
         assert_eq!(concerned(&neighbours.note(&b, false)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_document_at_the_root_of_the_host_concerns_the_others() {
+        let neighbours = Neighbours::default();
+        let a = mcp_server("a", "https://one/mcp");
+        let mut b = mcp_server("b", "https://one/other");
+        neighbours.note(&a, false);
+        neighbours.note(&b, false);
+        b.spec.auth.root_metadata = Some(true);
+        assert_eq!(concerned(&neighbours.note(&b, false)), ["a"]);
+        b.spec.auth.issuer_metadata_mirror = Some(true);
+        assert_eq!(concerned(&neighbours.note(&b, false)), ["a"]);
     }
 
     #[test]

@@ -13,9 +13,13 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
     caches::{CachedKind, Caches},
-    desired::{annotation, label, policy_config_map_name},
+    desired::{annotation, label, policy_config_map_name, service_account_keys_name},
+    host_policy::HostPolicy,
     neighbours::Neighbours,
-    observed::{ChildKind, DeploymentCondition, Observed, ObservedChild, ObservedDeployment, ReferencedConfigMap},
+    observed::{
+        ChildKind, DeploymentCondition, KeysUnavailable, Observed, ObservedChild, ObservedDeployment,
+        ReferencedConfigMap, ServiceAccountKeys,
+    },
     route::route_owner,
     verify::Verifier,
     written::Written,
@@ -43,16 +47,21 @@ pub struct Sources<'a> {
     pub verifier: &'a Verifier,
     /// `McpServer`s of all scopes, by host.
     pub neighbours: &'a Neighbours,
+    /// Whose routes count.
+    pub host_policy: &'a HostPolicy,
 }
 
-/// Everything that decisions about `mcp_server` may know. `config_maps` are those that it refers to; `now` tells which pods
-/// have waited too long.
-pub fn observe(
-    sources: &Sources<'_>,
-    mcp_server: &McpServer,
-    config_maps: BTreeMap<String, ReferencedConfigMap>,
-    now: Timestamp,
-) -> Observed {
+/// What no cache has, and was fetched for this run.
+#[derive(Default)]
+pub struct Fetched {
+    /// The ConfigMaps that the spec refers to.
+    pub config_maps: BTreeMap<String, ReferencedConfigMap>,
+    /// The API server's keys, when the spec uses them.
+    pub service_account_keys: Option<Result<ServiceAccountKeys, KeysUnavailable>>,
+}
+
+/// Everything that decisions about `mcp_server` may know. `now` tells which pods have waited too long.
+pub fn observe(sources: &Sources<'_>, mcp_server: &McpServer, fetched: Fetched, now: Timestamp) -> Observed {
     let namespace = mcp_server.namespace().unwrap_or_default();
     let name = mcp_server.name_any();
     let uid = mcp_server.uid().unwrap_or_default();
@@ -61,11 +70,13 @@ pub fn observe(
         .iter()
         .find(|child| child.kind == ChildKind::Deployment && child.name() == name && child.is_controlled_by(&uid));
     let others = sources.neighbours.of(mcp_server);
+    let Fetched { config_maps, service_account_keys } = fetched;
     Observed {
         config_maps,
+        service_account_keys,
         deployment: deployment.map(|child| observed_deployment(sources.caches, &namespace, child)),
         pods: pods::pods(sources, &ObjectRef::from_obj(mcp_server), &namespace, &name, now),
-        route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref)),
+        route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref), sources.host_policy),
         children,
     }
 }
@@ -87,7 +98,9 @@ fn children(sources: &Sources<'_>, namespace: &str, name: &str, uid: &str) -> Ve
     names.extend(sources.written.unseen(namespace, uid));
     // What has the name of a child without our label is only found by asking for it.
     names.extend(NAMED_ALIKE.map(|kind| (kind, name.to_owned())));
-    names.insert((ChildKind::ConfigMap, policy_config_map_name(name)));
+    names.extend(
+        [policy_config_map_name(name), service_account_keys_name(name)].map(|name| (ChildKind::ConfigMap, name)),
+    );
     names
         .into_iter()
         .filter_map(|(kind, name)| {

@@ -25,6 +25,8 @@ pub struct Observed {
     pub pods: Vec<ObservedPod>,
     /// The older `McpServer` that has the same host and path; see [`crate::route::route_owner`].
     pub route_owner: Option<RouteOwner>,
+    /// What the API server signs ServiceAccount tokens with. `None`: nobody asked, since the spec does not use it.
+    pub service_account_keys: Option<Result<ServiceAccountKeys, KeysUnavailable>>,
 }
 
 impl Observed {
@@ -39,6 +41,30 @@ impl Observed {
 pub struct ReferencedConfigMap {
     /// `data` and `binaryData` together, by key.
     pub keys: BTreeMap<String, Vec<u8>>,
+}
+
+/// The keys of the API server, as it publishes them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceAccountKeys {
+    /// `iss` of the tokens that it signs.
+    pub issuer: String,
+    /// The JSON Web Key Set; its keys in an order that depends on them alone.
+    pub jwks: serde_json::Value,
+    /// When they were fetched, in seconds since 1970.
+    pub fetched_at: i64,
+}
+
+/// Why there are no keys of the API server, and never were. A closed set: a status message is made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysUnavailable {
+    /// The operator may not see them.
+    Forbidden,
+    /// There is no such document.
+    NotServed,
+    /// It is too large, no JSON, or holds no key.
+    Unreadable,
+    /// No answer, or one that may be another soon.
+    Unreachable,
 }
 
 /// The kinds of objects that the operator makes. A closed list.
@@ -252,4 +278,6 @@ pub struct RouteOwner {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
+    /// The first path that both ask for.
+    pub path: String,
 }

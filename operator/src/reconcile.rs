@@ -25,10 +25,11 @@ use crate::{
     events::Events,
     metrics::Metrics,
     neighbours::Neighbours,
-    observe::{Sources, observe, revisions_in_use},
+    observe::{Fetched, Sources, observe, revisions_in_use},
     observed::{Observed, ReferencedConfigMap, VOLUMES_PATIENCE, Volumes},
     references::References,
     requests::{CallError, Requests},
+    service_account_issuer::ServiceAccountIssuer,
     standing_back::StandingBack,
     status::{Applied, Failed, Outcome, interrupted, status},
     validate::{Invalid, OperatorSettings, ValidServer, validate},
@@ -47,6 +48,9 @@ const LAST_WORD_DEADLINE: Duration = Duration::from_secs(10);
 /// garbage collector may have been held up by something that sends no event.
 const PREDECESSOR_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Over this time the runs are spread that look whether the API server has new keys.
+const KEYS_SPREAD: Duration = Duration::from_secs(60);
+
 /// What runs share. Made once for each leadership and scope.
 pub struct Context {
     /// What the operator was started with.
@@ -63,6 +67,8 @@ pub struct Context {
     pub neighbours: Arc<Neighbours>,
     /// Content of referenced ConfigMaps.
     pub references: References,
+    /// The API server's keys for ServiceAccount tokens; one for all scopes.
+    pub service_account_issuer: Arc<ServiceAccountIssuer>,
     /// Publishes events.
     pub events: Events,
     /// Progress that is held back.
@@ -89,7 +95,10 @@ pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<
     }
     let references = ctx.references.fetch(&ctx.requests, &ctx.caches, &mcp_server).await;
     let (config_maps, unread) = found_or_not(references)?;
-    let observed = observe(&ctx.sources(), &mcp_server, config_maps, ctx.clock.now());
+    let keys = ctx.service_account_issuer.keys(&ctx.requests, &mcp_server, ctx.clock.now()).await;
+    let (service_account_keys, keys_end) = keys.map(|keys| (keys.known, keys.again_in)).unzip();
+    let fetched = Fetched { config_maps, service_account_keys };
+    let observed = observe(&ctx.sources(), &mcp_server, fetched, ctx.clock.now());
     if namespace_is_going(&observed) {
         return Ok(Action::await_change());
     }
@@ -109,7 +118,7 @@ pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<
     if written == StatusWrite::Written {
         ctx.events.publish(&mcp_server, &next).await;
     }
-    failure.map_or_else(|| Ok(requeue(&outcome, written, &observed)), Err)
+    failure.map_or_else(|| Ok(requeue(&outcome, written, &observed, keys_end)), Err)
 }
 
 /// Kubernetes itself cannot make pods any more: it tells the Deployment so in words alone, before a create of ours is refused.
@@ -125,8 +134,8 @@ fn namespace_is_going(observed: &Observed) -> bool {
 
 impl Context {
     fn sources(&self) -> Sources<'_> {
-        let Self { caches, written, verifier, neighbours, .. } = self;
-        Sources { caches, written, verifier, neighbours }
+        let Self { caches, written, verifier, neighbours, settings, .. } = self;
+        Sources { caches, written, verifier, neighbours, host_policy: &settings.host_policy }
     }
 }
 
@@ -136,13 +145,13 @@ fn with_standing_status(ctx: &Context, mcp_server: &McpServer) -> McpServer {
     McpServer { status: standing, ..mcp_server.clone() }
 }
 
-type Fetched = BTreeMap<String, ReferencedConfigMap>;
+type Found = BTreeMap<String, ReferencedConfigMap>;
 
-fn found_or_not(references: Result<Fetched, CallError>) -> Result<(Fetched, Option<CallError>), Error> {
+fn found_or_not(references: Result<Found, CallError>) -> Result<(Found, Option<CallError>), Error> {
     match references {
         Ok(found) => Ok((found, None)),
         Err(CallError::NotLeader) => Err(Error::NotLeader),
-        Err(error) => Ok((Fetched::new(), Some(error))),
+        Err(error) => Ok((Found::new(), Some(error))),
     }
 }
 
@@ -193,17 +202,25 @@ fn not_leader_or(error: CallError, otherwise: fn(CallError) -> Error) -> Error {
     if matches!(error, CallError::NotLeader) { Error::NotLeader } else { otherwise(error) }
 }
 
-/// Everything that matters is watched or asked in the background; only what is held back needs a date.
-fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed) -> Action {
-    match (written, outcome) {
-        (StatusWrite::HeldBack(wait), _) => Action::requeue(wait),
-        (_, Outcome::Rejected(invalid)) if invalid.iter().any(Invalid::passes) => {
-            Action::requeue(jittered(PREDECESSOR_INTERVAL, chance()))
+/// Everything that matters is watched or asked in the background; what is not has a date. `keys_end`: when there may be
+/// new keys of the API server.
+fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed, keys_end: Option<Duration>) -> Action {
+    let held_back = match written {
+        StatusWrite::HeldBack(wait) => Some(wait),
+        StatusWrite::Written | StatusWrite::Same => None,
+    };
+    let collected = match outcome {
+        Outcome::Rejected(invalid) if invalid.iter().any(Invalid::waits_for_the_collector) => {
+            Some(jittered(PREDECESSOR_INTERVAL, chance()))
         }
-        // That a pod goes on waiting for a volume sends no event.
-        _ if observed.pods.iter().any(|pod| pod.volumes != Volumes::Mounted) => Action::requeue(VOLUMES_PATIENCE),
-        _ => Action::await_change(),
-    }
+        _ => None,
+    };
+    // That a pod goes on waiting for a volume sends no event.
+    let waiting = observed.pods.iter().any(|pod| pod.volumes != Volumes::Mounted).then_some(VOLUMES_PATIENCE);
+    // Spread, so that not all come in the same moment for what one of them fetches.
+    let keys_end = keys_end.map(|wait| wait + KEYS_SPREAD.mul_f64(chance()));
+    let first = [held_back, collected, waiting, keys_end].into_iter().flatten().min();
+    first.map_or_else(Action::await_change, Action::requeue)
 }
 
 /// [`reconcile`] with a deadline, counted, and with a panic caught. Neither ends without a word in status.

@@ -132,6 +132,7 @@ fn settings(args: &Args) -> OperatorSettings {
         allow_private_addresses: !args.deny_private_addresses,
         cluster_domain: args.cluster_domain.clone(),
         api_server_host: args.kubernetes_service_host.clone(),
+        host_policy: args.host_policy(),
     }
 }
 

@@ -4,12 +4,15 @@
 //! that CEL has in the CRD are repeated only where skipping one would serve what must not be served.
 
 mod auth;
+mod authorization;
 mod endpoint;
 mod files;
 mod identity;
 mod image;
+mod issuers;
 mod ownership;
 mod resources;
+mod service_accounts;
 mod traffic;
 mod upstreams;
 mod valid_server;
@@ -21,7 +24,8 @@ use std::collections::BTreeMap;
 
 use crds::{McpServer, conditions::Reason, gateway_config::Versioned, mcp_server::Ingress, revision::revision};
 
-use crate::observed::Observed;
+use crate::{host_policy::HostPolicy, observed::Observed};
+use auth::ValidAuth;
 
 pub use valid_server::{Clients, Endpoint, Image, IssuerCa, Route, Traffic, ValidServer};
 
@@ -42,6 +46,8 @@ pub struct OperatorSettings {
     pub cluster_domain: String,
     /// Address of the API server as pods are told it; `None` outside of a cluster.
     pub api_server_host: Option<String>,
+    /// Which namespaces may use which hosts.
+    pub host_policy: HostPolicy,
 }
 
 /// One reason why a spec is not run.
@@ -65,6 +71,11 @@ impl Invalid {
 
     /// Whether it goes away without anybody's help.
     pub fn passes(&self) -> bool {
+        matches!(self.reason, Reason::PredecessorRemains | Reason::ApiUnavailable)
+    }
+
+    /// Whether it goes away when the garbage collector has done its work.
+    pub fn waits_for_the_collector(&self) -> bool {
         self.reason == Reason::PredecessorRemains
     }
 
@@ -86,18 +97,18 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
     let spec = &mcp_server.spec;
     let mut invalid = Vec::new();
     let endpoint = keep(&mut invalid, endpoint::endpoint(spec, &identity, settings));
-    let issuer_cas = keep(&mut invalid, auth::issuer_cas(&spec.auth, &identity.namespace, observed));
-    keep(&mut invalid, auth::mode(&spec.auth));
-    keep(&mut invalid, auth::issuers(&spec.auth));
+    let auth = keep(&mut invalid, auth::auth(&spec.auth, &identity, endpoint.as_ref(), observed, settings));
+    let authorization = keep(&mut invalid, authorization::authorization(&spec.authorization, &spec.auth));
     let upstreams = keep(&mut invalid, upstreams::upstreams(spec, &identity, endpoint.as_ref(), settings));
     let traffic = keep(&mut invalid, traffic::traffic(spec, settings));
-    let (Some(endpoint), Some(issuer_cas), Some(upstreams), Some(traffic), true) =
-        (endpoint, issuer_cas, upstreams, traffic, invalid.is_empty())
+    let (Some(endpoint), Some(auth), Some(authorization), Some(upstreams), Some(traffic)) =
+        (endpoint, auth, authorization, upstreams, traffic)
     else {
         return Err(invalid);
     };
-    let config = files::config(spec, &identity, &endpoint, &issuer_cas, upstreams, settings);
-    let policy = files::policy(spec);
+    let ValidAuth { config: auth, issuer_cas, service_account_keys } = auth;
+    let config = files::config(spec, &identity, &endpoint, auth, upstreams, settings);
+    let policy = files::policy(spec, authorization);
     let image = image::image(&config, &spec.pod, observed.deployment.as_ref(), settings);
     let valid = ValidServer {
         replicas: spec.replicas.max(0),
@@ -113,6 +124,7 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
         policy,
         image,
         issuer_cas,
+        service_account_keys,
         traffic,
     };
     ownership::ownership(&valid, observed)?;

@@ -36,6 +36,12 @@ pub enum Reason {
     PredecessorRemains,
     /// Not looked at, since the spec is rejected; what was accepted last is held.
     SpecRejected,
+    /// The issuer of preset `kubernetes` is not the API server's.
+    WrongServiceAccountIssuer,
+    /// The API server publishes no keys for ServiceAccount tokens that can be used.
+    ServiceAccountKeysUnavailable,
+    /// The operator's host policy does not let the namespace use the host.
+    HostNotAllowed,
     // Writing to the API server.
     /// Not looked at, since the objects could not be written.
     NotApplied,
@@ -129,6 +135,9 @@ impl Reason {
         Self::NameConflict,
         Self::PredecessorRemains,
         Self::SpecRejected,
+        Self::WrongServiceAccountIssuer,
+        Self::ServiceAccountKeysUnavailable,
+        Self::HostNotAllowed,
         Self::NotApplied,
         Self::AccessDenied,
         Self::ApiRejected,
@@ -182,6 +191,9 @@ impl Reason {
             Self::NameConflict => "NameConflict",
             Self::PredecessorRemains => "PredecessorRemains",
             Self::SpecRejected => "SpecRejected",
+            Self::WrongServiceAccountIssuer => "WrongServiceAccountIssuer",
+            Self::ServiceAccountKeysUnavailable => "ServiceAccountKeysUnavailable",
+            Self::HostNotAllowed => "HostNotAllowed",
             Self::NotApplied => "NotApplied",
             Self::AccessDenied => "AccessDenied",
             Self::ApiRejected => "ApiRejected",
@@ -258,6 +270,9 @@ mod tests {
             NameConflict
             PredecessorRemains
             SpecRejected
+            WrongServiceAccountIssuer
+            ServiceAccountKeysUnavailable
+            HostNotAllowed
             NotApplied
             AccessDenied
             ApiRejected

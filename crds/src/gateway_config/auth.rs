@@ -86,11 +86,11 @@ pub struct TokenRules {
     pub leeway_seconds: u32,
     /// How long a token may be valid.
     pub max_token_lifetime_seconds: u32,
-    /// All must hold. Claim conditions are never [`ClaimTest::Absent`] here.
+    /// All must hold. Claim conditions are never [`ClaimTest::Absent`] here. Sorted.
     pub required_claims: Vec<ClaimCondition>,
     /// Claim paths of the authorization claim: the first that is present wins, and claims are never merged.
     pub scope_claims: Vec<String>,
-    /// What callers get beside it, by other claims.
+    /// What callers get beside it, by other claims. Sorted.
     pub scope_mappings: Vec<ScopeMapping>,
     /// Claim paths of the client's id: the first that is present wins.
     pub client_claims: Vec<String>,
@@ -100,7 +100,7 @@ pub struct TokenRules {
     pub tenant_claims: Vec<String>,
     /// Claim paths of the groups, a string or an array of strings: the first that is present wins.
     pub groups_claims: Vec<String>,
-    /// A caller for whom one of these holds is a workload, every other is a human.
+    /// A caller for whom one of these holds is a workload, every other is a human. Sorted.
     pub workloads: Vec<ClaimCondition>,
     /// Claim path of a workload's subject instead of `sub`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ pub enum TokenType {
 }
 
 /// A claim and what must hold for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClaimCondition {
     /// See [`crate::claim_path`].
@@ -140,7 +140,7 @@ pub struct ClaimCondition {
 }
 
 /// What must hold for a claim. One text of a list is enough; `true`, `false` and integers count as their text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ClaimTest {
     /// It is this text.
@@ -149,7 +149,7 @@ pub enum ClaimTest {
     Prefix(String),
     /// It ends with this text.
     Suffix(String),
-    /// It is one of these texts.
+    /// It is one of these texts. Sorted.
     In(Vec<String>),
     /// It is a text, and the same as the claim at this path.
     EqualsClaim(String),
@@ -158,7 +158,7 @@ pub enum ClaimTest {
 }
 
 /// Scopes for callers whose claim has a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScopeMapping {
     /// When they are granted.

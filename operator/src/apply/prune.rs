@@ -1,4 +1,4 @@
-//! Deletes children that are no longer desired: former configurations and an Ingress not asked for any more.
+//! Deletes children that are no longer desired: former configurations, and an Ingress or keys not asked for any more.
 //!
 //! Only what the `McpServer` controls by uid *and* carries its label, and only in the version that was
 //! looked at. A configuration stays while a ReplicaSet or a pod names it, since either may start again.
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::{ApplyError, Writer};
 use crate::{
-    desired::config_map_name,
+    desired::{config_map_name, service_account_keys_name},
     observed::{ChildKind, Observed, ObservedChild},
     requests::Access,
 };
@@ -51,8 +51,14 @@ fn doomed<'a>(
         observed.deployment.as_ref().is_some_and(|deployment| deployment.observed_generation >= deployment.generation);
     let kept: BTreeSet<String> =
         revisions_in_use.iter().map(|revision| config_map_name(writer.name, revision)).collect();
+    let keys = service_account_keys_name(writer.name);
+    // Only pods that were rolled out before mount the keys, and one that goes must not lose them before it does.
+    let is_current =
+        |revision: &String| wanted.contains(&(ChildKind::ConfigMap, config_map_name(writer.name, revision).as_str()));
+    let before_is_gone = observed.pods.iter().all(|pod| pod.config_revision.as_ref().is_some_and(is_current));
     let is_free = |child: &ObservedChild| match child.kind {
         ChildKind::Ingress => true,
+        ChildKind::ConfigMap if child.name() == keys => rolled && before_is_gone,
         ChildKind::ConfigMap => rolled && !kept.contains(child.name()),
         ChildKind::ServiceAccount | ChildKind::NetworkPolicy | ChildKind::Service | ChildKind::Deployment => false,
     };

@@ -1,6 +1,6 @@
 //! The Ingress: host and path come from `publicUrl` alone, and every path is matched exactly.
 //!
-//! Three paths and no more: the health answer and whatever the gateway may serve later stay inside.
+//! The endpoint's own paths and no more: the health answer and whatever the gateway may serve later stay inside.
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
@@ -12,7 +12,7 @@ use super::{
     service::PUBLIC_PORT_NAME,
 };
 use crate::{
-    route::exact_paths,
+    route::{RootDocuments, exact_paths},
     validate::{Route, ValidServer},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn ingress(valid: &ValidServer) -> Option<Ingress> {
 }
 
 fn rule(valid: &ValidServer) -> IngressRule {
-    let paths = exact_paths(&valid.endpoint.path);
+    let paths = exact_paths(&valid.endpoint.path, RootDocuments::served(&valid.config.auth));
     IngressRule {
         host: Some(valid.endpoint.host.clone()),
         http: Some(HTTPIngressRuleValue { paths: paths.into_iter().map(|path| exact(valid, path)).collect() }),

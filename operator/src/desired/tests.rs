@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Desired, desired};
 use crate::{
     desired::annotation::DESIRED_HASH,
-    observed::{Observed, ReferencedConfigMap},
+    observed::{Observed, ReferencedConfigMap, ServiceAccountKeys},
     validate::{tests::settings, validate},
 };
 
@@ -18,7 +18,9 @@ const MINIMAL: &str = include_str!("../../fixtures/minimal.yaml");
 const FULL: &str = include_str!("../../fixtures/full.yaml");
 const OPEN: &str = include_str!("../../fixtures/open.yaml");
 const IN_CLUSTER: &str = include_str!("../../fixtures/in-cluster.yaml");
-const ALL: [&str; 4] = [MINIMAL, FULL, OPEN, IN_CLUSTER];
+const SERVICE_ACCOUNTS: &str = include_str!("../../fixtures/service-accounts.yaml");
+const MIRROR: &str = include_str!("../../fixtures/mirror.yaml");
+const ALL: [&str; 6] = [MINIMAL, FULL, OPEN, IN_CLUSTER, SERVICE_ACCOUNTS, MIRROR];
 
 #[test]
 fn the_objects_of_the_smallest_exposed_endpoint() {
@@ -40,6 +42,40 @@ fn the_objects_of_an_endpoint_inside_the_cluster() {
     insta::assert_yaml_snapshot!("in-cluster", objects(IN_CLUSTER));
 }
 
+#[test]
+fn the_objects_of_an_endpoint_for_service_accounts() {
+    insta::assert_yaml_snapshot!("service-accounts", objects(SERVICE_ACCOUNTS));
+}
+
+#[test]
+fn the_documents_at_the_root_of_the_host_are_routed_exactly() {
+    let ingress = serde_json::to_value(all(&parse(MIRROR)).ingress).unwrap();
+    let paths = ingress["spec"]["rules"][0]["http"]["paths"].as_array().unwrap();
+    let paths: Vec<_> =
+        paths.iter().map(|path| (path["path"].as_str().unwrap(), path["pathType"].as_str().unwrap())).collect();
+    let expected = [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource/mcp",
+        "/mcp",
+        "/mcp/capabilities",
+    ];
+    assert_eq!(paths, expected.map(|path| (path, "Exact")));
+}
+
+/// Renewed keys are read again from the mounted file.
+#[test]
+fn other_keys_of_the_api_server_change_one_config_map_alone() {
+    let mcp_server = parse(SERVICE_ACCOUNTS);
+    let of = |kid: &str| {
+        let observed = Observed { service_account_keys: Some(Ok(service_account_keys(kid))), ..Observed::default() };
+        desired(&validate(&mcp_server, &observed, &settings()).unwrap())
+    };
+    let (before, after) = (of("a"), of("b"));
+    assert_ne!(before.service_account_keys, after.service_account_keys);
+    assert_eq!(Desired { service_account_keys: None, ..before }, Desired { service_account_keys: None, ..after });
+}
+
 /// Source: operator.md, `shuffled-build`.
 #[test]
 fn the_order_of_what_has_no_order_changes_no_byte() {
@@ -51,6 +87,19 @@ fn the_order_of_what_has_no_order_changes_no_byte() {
         spec.upstreams.rotate_left(rotation % 2);
         for issuer in &mut spec.auth.issuers {
             rotate(&mut issuer.audiences, rotation);
+            rotate(&mut issuer.allowed_clients, rotation);
+            issuer.algorithms.iter_mut().for_each(|list| rotate(list, rotation));
+            rotate(&mut issuer.required_claims, rotation);
+            for claim in &mut issuer.required_claims {
+                claim.one_of.iter_mut().for_each(|list| rotate(list, rotation));
+            }
+            issuer.workloads.iter_mut().for_each(|list| rotate(list, rotation));
+            if let Some(mappings) = &mut issuer.scope_mappings {
+                rotate(mappings, rotation);
+                for mapping in mappings {
+                    rotate(&mut mapping.grant_scopes, rotation);
+                }
+            }
         }
         let http = spec.http.as_mut().unwrap();
         rotate(&mut http.allowed_origins, rotation);
@@ -58,6 +107,14 @@ fn the_order_of_what_has_no_order_changes_no_byte() {
         for rule in &mut spec.authorization.rules {
             rotate(&mut rule.tools, rotation);
             rotate(&mut rule.scopes, rotation);
+            rotate(&mut rule.principal_kinds, rotation);
+            rotate(&mut rule.principals, rotation);
+            rotate(&mut rule.groups, rotation);
+            rotate(&mut rule.tenants, rotation);
+        }
+        rotate(&mut spec.authorization.scope_implications, rotation);
+        for implication in &mut spec.authorization.scope_implications {
+            rotate(&mut implication.implies, rotation);
         }
         assert_eq!(serde_json::to_string(&objects_of(&mcp_server)).unwrap(), wanted);
     }
@@ -175,7 +232,11 @@ fn pods_have_no_privilege() {
         }
         for volume in pod["volumes"].as_array().unwrap() {
             let own = volume["secret"]["secretName"].as_str().is_some_and(|name| name == "tools-sealing-1-11111111");
-            assert!(volume["configMap"] != Value::Null || own, "only ConfigMaps and the own key are mounted");
+            let cache = volume["emptyDir"]["sizeLimit"] == "16Mi" && volume["emptyDir"].get("medium").is_none();
+            assert!(
+                volume["configMap"] != Value::Null || own || cache,
+                "only ConfigMaps, the own key and a bounded cache"
+            );
         }
     }
 }
@@ -191,7 +252,7 @@ proptest! {
     }
 }
 
-fn rotate(list: &mut [String], by: usize) {
+fn rotate<T>(list: &mut [T], by: usize) {
     if !list.is_empty() {
         list.rotate_left(by % list.len());
     }
@@ -215,21 +276,16 @@ fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
         service_account,
         config_map,
         policy_config_map,
+        service_account_keys,
         network_policy,
         service,
         sealing_secret,
         deployment,
         ingress,
     } = all(mcp_server);
-    let mut objects = vec![
-        json(&service_account),
-        json(&config_map),
-        json(&policy_config_map),
-        json(&network_policy),
-        json(&service),
-        json(&sealing_secret),
-        json(&deployment),
-    ];
+    let mut objects = vec![json(&service_account), json(&config_map), json(&policy_config_map)];
+    objects.extend(service_account_keys.as_ref().map(json));
+    objects.extend([json(&network_policy), json(&service), json(&sealing_secret), json(&deployment)]);
     objects.extend(ingress.as_ref().map(json));
     objects
 }
@@ -242,5 +298,17 @@ const CA: &str = crate::validate::tests::CA;
 
 fn world(ca: &str) -> Observed {
     let keys = BTreeMap::from([("ca.crt".to_owned(), ca.as_bytes().to_vec())]);
-    Observed { config_maps: [("corporate-ca".to_owned(), ReferencedConfigMap { keys })].into(), ..Observed::default() }
+    Observed {
+        config_maps: [("corporate-ca".to_owned(), ReferencedConfigMap { keys })].into(),
+        service_account_keys: Some(Ok(service_account_keys("a"))),
+        ..Observed::default()
+    }
+}
+
+fn service_account_keys(kid: &str) -> ServiceAccountKeys {
+    ServiceAccountKeys {
+        issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
+        jwks: serde_json::json!({ "keys": [{ "kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": "AQAB", "e": "AQAB" }] }),
+        fetched_at: 1_763_820_000,
+    }
 }

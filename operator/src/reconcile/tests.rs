@@ -347,6 +347,70 @@ async fn a_rejected_spec_keeps_what_status_had_over_a_restart() {
     assert_eq!(status["upstreams"][0]["name"], "search");
 }
 
+/// The keys of the API server: asked for once, written once, and looked for again in an hour.
+#[tokio::test(start_paused = true)]
+async fn service_account_tokens_cost_two_reads_and_one_more_child() {
+    let api = api_for_service_accounts(fake_api::ISSUER);
+    let operator = Operator::new(&api);
+    operator.run().await.unwrap();
+    let requests = api.take_requests();
+    assert_eq!(requests[..2], ["GET /.well-known/openid-configuration", "GET /openid/v1/jwks"]);
+    assert!(requests.contains(&"PATCH configmaps/tools-service-account-keys mcp-operator force".to_owned()));
+    let file = &api.objects()["configmaps/tools-service-account-keys"]["data"]["keys.json"];
+    let file: serde_json::Value = serde_json::from_str(file.as_str().unwrap()).unwrap();
+    assert_eq!(file, json!({ "fetchedAt": 0, "jwks": { "keys": [{ "kid": "a" }] } }));
+
+    fixture::converge(&operator).await;
+    operator.sync();
+    let action = format!("{:?}", operator.run().await.unwrap());
+    assert_ne!(action, format!("{:?}", Action::await_change()));
+    tokio::time::advance(crate::service_account_issuer::RENEWAL_INTERVAL * 2).await;
+    operator.sync();
+    operator.run().await.unwrap();
+    assert_eq!(api.take_requests(), ["GET /.well-known/openid-configuration", "GET /openid/v1/jwks"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_nobody_can_have_hold_what_runs_and_are_asked_for_again() {
+    let api = api_for_service_accounts(fake_api::ISSUER);
+    // Read again within the run, unless it is refused.
+    api.break_request(0, Fault::Rejected(403));
+    let operator = Operator::new(&api);
+    assert_ne!(operator.run().await.unwrap(), Action::await_change());
+    assert_eq!(
+        fixture::condition(&api, "Ready"),
+        "False AccessDenied spec.auth.issuers[0].preset: the API server does not show its keys to the operator; bind the ClusterRole system:service-account-issuer-discovery to the operator's ServiceAccount"
+    );
+    assert!(!api.objects().contains_key("deployments/tools"));
+
+    tokio::time::advance(crate::backoff::PERMANENT * 2).await;
+    operator.sync();
+    operator.run().await.unwrap();
+    assert!(api.objects().contains_key("deployments/tools"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_are_not_wanted_any_more_are_deleted() {
+    let api = api_for_service_accounts(fake_api::ISSUER);
+    let operator = Operator::new(&api);
+    fixture::converge(&operator).await;
+    api.edit("mcpservers/tools", |mcp_server| {
+        mcp_server["spec"]["auth"]["issuers"] = json!([{ "issuer": "https://login" }]);
+    });
+    operator.sync();
+    operator.run().await.unwrap();
+    assert!(!api.objects().contains_key("configmaps/tools-service-account-keys"));
+}
+
+fn api_for_service_accounts(issuer: &str) -> FakeApi {
+    let api = fixture::api();
+    api.edit("mcpservers/tools", |mcp_server| {
+        mcp_server["spec"]["auth"]["issuers"] =
+            json!([{ "issuer": issuer, "preset": "kubernetes", "scopeMappings": [] }]);
+    });
+    api
+}
+
 #[test]
 fn what_only_a_person_can_change_is_told_from_what_passes() {
     for (code, reason, permanent) in [

@@ -18,6 +18,7 @@ pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -
         service_account,
         config_map,
         policy_config_map,
+        service_account_keys,
         network_policy,
         service,
         // Never read: that it is missing is seen by pods that start.
@@ -33,6 +34,7 @@ pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -
         (ChildKind::Service, &service.metadata),
         (ChildKind::Deployment, &deployment.metadata),
     ];
+    wanted.extend(service_account_keys.as_ref().map(|keys| (ChildKind::ConfigMap, &keys.metadata)));
     wanted.extend(ingress.as_ref().map(|ingress| (ChildKind::Ingress, &ingress.metadata)));
     wanted.into_iter().all(|(kind, metadata)| {
         let hash = metadata.annotations.as_ref().and_then(|all| all.get(annotation::DESIRED_HASH));

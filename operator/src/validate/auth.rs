@@ -5,16 +5,67 @@ use std::collections::BTreeSet;
 
 use crds::{
     conditions::Reason,
+    gateway_config::{self, AuthConfig, IssuerConfig, KeyFile},
     mcp_server::{Auth, AuthMode, ConfigMapKeyRef, Issuer},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{Checked, Invalid, IssuerCa};
+use super::{
+    Checked, Endpoint, Invalid, IssuerCa, OperatorSettings,
+    identity::Identity,
+    issuers, keep,
+    service_accounts::{self, uses_preset},
+};
 use crate::observed::Observed;
 
+/// What is left of `spec.auth`.
+pub(super) struct ValidAuth {
+    pub(super) config: AuthConfig,
+    pub(super) issuer_cas: Vec<IssuerCa>,
+    pub(super) service_account_keys: Option<KeyFile>,
+}
+
+/// Whose tokens are accepted. `endpoint` is `None` while it is invalid itself.
+pub(super) fn auth(
+    auth: &Auth,
+    identity: &Identity,
+    endpoint: Option<&Endpoint>,
+    observed: &Observed,
+    settings: &OperatorSettings,
+) -> Checked<ValidAuth> {
+    let mut invalid = Vec::new();
+    let issuer_cas = keep(&mut invalid, issuer_cas(auth, &identity.namespace, observed)).unwrap_or_default();
+    keep(&mut invalid, mode(auth));
+    keep(&mut invalid, named_once_and_over_tls(auth));
+    keep(&mut invalid, documents(auth));
+    let keys = keep(&mut invalid, service_accounts::service_account_keys(auth, observed, settings));
+    let issuers = keep(&mut invalid, issuers::issuers(auth, endpoint, &issuer_cas));
+    match (issuers, keys) {
+        (Some(issuers), Some(service_account_keys)) if invalid.is_empty() => {
+            Ok(ValidAuth { config: config(auth, issuers), issuer_cas, service_account_keys })
+        }
+        _ => Err(invalid),
+    }
+}
+
+fn config(auth: &Auth, issuers: Vec<IssuerConfig>) -> AuthConfig {
+    // Without `..`: a new field does not compile until somebody writes it into the file.
+    let Auth { mode, insecure_allow_unauthenticated, issuers: _, root_metadata, issuer_metadata_mirror } = auth;
+    AuthConfig {
+        mode: match mode {
+            AuthMode::OAuth => gateway_config::AuthMode::OAuth,
+            AuthMode::None => gateway_config::AuthMode::None,
+        },
+        insecure_allow_unauthenticated: *insecure_allow_unauthenticated == Some(true),
+        issuers,
+        root_metadata: *root_metadata == Some(true),
+        issuer_metadata_mirror: *issuer_metadata_mirror == Some(true),
+    }
+}
+
 /// Running open takes two fields, and running closed takes an issuer. Source: auth.md, `refuse-open`.
-pub(super) fn mode(auth: &Auth) -> Checked<()> {
+fn mode(auth: &Auth) -> Checked<()> {
     let open = auth.insecure_allow_unauthenticated == Some(true);
     let contradiction = match auth.mode {
         AuthMode::OAuth if open => {
@@ -39,7 +90,7 @@ pub(super) fn mode(auth: &Auth) -> Checked<()> {
 }
 
 /// Each issuer is named once and its keys come over TLS.
-pub(super) fn issuers(auth: &Auth) -> Checked<()> {
+fn named_once_and_over_tls(auth: &Auth) -> Checked<()> {
     let mut seen = BTreeSet::new();
     let invalid: Vec<Invalid> = auth
         .issuers
@@ -68,10 +119,29 @@ fn keys_url(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid>
     })
 }
 
+/// Documents beside the endpoint's own metadata: there must be something to serve, and one of it.
+fn documents(auth: &Auth) -> Checked<()> {
+    let mut invalid = Vec::new();
+    if auth.root_metadata == Some(true) && auth.mode == AuthMode::None {
+        let problem = "would be ignored with mode None, under which there is no metadata";
+        invalid.push(Invalid::spec("spec.auth.rootMetadata", problem, "remove it, or use mode OAuth with issuers"));
+    }
+    let has_one_document = match auth.issuers.as_slice() {
+        [issuer] => issuer.jwks_uri.is_none() && !uses_preset(issuer) && issuer.issuer.starts_with("https://"),
+        _ => false,
+    };
+    if auth.issuer_metadata_mirror == Some(true) && !has_one_document {
+        let problem = "has no one document to mirror";
+        let fix = "name exactly one issuer, an https URL without jwksUri and not of preset kubernetes, or remove it";
+        invalid.push(Invalid::spec("spec.auth.issuerMetadataMirror", problem, fix));
+    }
+    none(invalid)
+}
+
 /// The CA bundles that issuers name, in the order of the issuers sorted: the order of the configuration.
 ///
 /// A bundle that is missing or broken never falls back to the system's roots.
-pub(super) fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> Checked<Vec<IssuerCa>> {
+fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> Checked<Vec<IssuerCa>> {
     let mut cas = Vec::new();
     let mut invalid = Vec::new();
     for (index, (spec_index, issuer)) in sorted(auth).into_iter().enumerate() {

@@ -3,7 +3,7 @@
 //! CEL has these rules too. They are repeated because host and path end up in an Ingress, and because
 //! tokens travel to this URL: a cluster whose CRD is older must not be served less strictly.
 
-use crds::mcp_server::McpServerSpec;
+use crds::{conditions::Reason, mcp_server::McpServerSpec};
 use url::{Host, Url};
 
 use super::{Checked, Endpoint, Invalid, OperatorSettings, identity::Identity};
@@ -20,6 +20,9 @@ pub(super) fn endpoint(spec: &McpServerSpec, identity: &Identity, settings: &Ope
     if has_ingress && !matches!(Host::parse(&endpoint.host), Ok(Host::Domain(_))) {
         return Err(vec![wrong("has an address as host, which an Ingress cannot route")]);
     }
+    if spec.expose.is_some() && !settings.host_policy.allows(&identity.namespace, &endpoint.host) {
+        return Err(vec![not_allowed(&endpoint.host, &identity.namespace)]);
+    }
     Ok(endpoint)
 }
 
@@ -30,6 +33,15 @@ fn without_public_url(spec: &McpServerSpec, identity: &Identity) -> Checked<Endp
     let host = format!("{}.{}.svc", identity.name, identity.namespace);
     let origin = format!("http://{host}");
     Ok(Endpoint { url: format!("{origin}/mcp"), origin, host, path: "/mcp".to_owned() })
+}
+
+fn not_allowed(host: &str, namespace: &str) -> Invalid {
+    Invalid::new(
+        Reason::HostNotAllowed,
+        FIELD,
+        format!("has the host `{host}`, which the operator's host policy keeps from namespace `{namespace}`"),
+        "choose a host that is allowed, or ask who runs the operator",
+    )
 }
 
 fn wrong(problem: &str) -> Invalid {

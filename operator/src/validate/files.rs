@@ -5,21 +5,20 @@
 
 use crds::{
     gateway_config::{
-        AuthConfig, AuthMode, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, Builtins, CURRENT_VERSION,
-        GatewayConfig, GatewayPolicy, IssuerConfig, LimitsPolicy, LogLevel, McpServerRef, Observability,
-        UpstreamConfig,
+        AuthConfig, AuthorizationPolicy, Builtins, CURRENT_VERSION, GatewayConfig, GatewayPolicy, LimitsPolicy,
+        LogLevel, McpServerRef, Observability, UpstreamConfig,
     },
-    mcp_server::{self, Auth, Authorization, Limits, McpServerSpec, Sessions},
+    mcp_server::{self, Limits, McpServerSpec, Sessions},
 };
 
-use super::{Endpoint, IssuerCa, OperatorSettings, auth, identity::Identity};
+use super::{Endpoint, OperatorSettings, identity::Identity};
 use crate::desired::sealing_key_file;
 
 pub(super) fn config(
     spec: &McpServerSpec,
     identity: &Identity,
     endpoint: &Endpoint,
-    issuer_cas: &[IssuerCa],
+    auth: AuthConfig,
     upstreams: Vec<UpstreamConfig>,
     settings: &OperatorSettings,
 ) -> GatewayConfig {
@@ -30,7 +29,7 @@ pub(super) fn config(
         public_url: endpoint.url.clone(),
         accepted_hosts: sorted([service_names(identity, settings), http.extra_hosts].concat()),
         allowed_origins: sorted(http.allowed_origins),
-        auth: auth_config(&spec.auth, endpoint, issuer_cas),
+        auth,
         builtins: Builtins {
             ping: spec.builtins.ping.enabled,
             echo: spec.builtins.echo.enabled,
@@ -58,28 +57,6 @@ pub(super) fn service_names(identity: &Identity, settings: &OperatorSettings) ->
     ]
 }
 
-fn auth_config(auth: &Auth, endpoint: &Endpoint, issuer_cas: &[IssuerCa]) -> AuthConfig {
-    let issuers = auth::sorted(auth).into_iter().enumerate().map(|(index, (_, issuer))| IssuerConfig {
-        jwks_uri: issuer.jwks_uri.clone(),
-        ca_file: issuer_cas.iter().find(|ca| ca.index == index).map(IssuerCa::file),
-        ..IssuerConfig::new(
-            issuer.issuer.clone(),
-            match issuer.audiences.as_slice() {
-                [] => vec![endpoint.url.clone()],
-                audiences => sorted(audiences.to_vec()),
-            },
-        )
-    });
-    AuthConfig {
-        mode: match auth.mode {
-            mcp_server::AuthMode::OAuth => AuthMode::OAuth,
-            mcp_server::AuthMode::None => AuthMode::None,
-        },
-        insecure_allow_unauthenticated: auth.insecure_allow_unauthenticated == Some(true),
-        ..AuthConfig::oauth(issuers.collect())
-    }
-}
-
 fn log_level(level: mcp_server::LogLevel) -> LogLevel {
     match level {
         mcp_server::LogLevel::Error => LogLevel::Error,
@@ -90,10 +67,10 @@ fn log_level(level: mcp_server::LogLevel) -> LogLevel {
 }
 
 /// What pods read again without a restart.
-pub(super) fn policy(spec: &McpServerSpec) -> GatewayPolicy {
+pub(super) fn policy(spec: &McpServerSpec, authorization: AuthorizationPolicy) -> GatewayPolicy {
     GatewayPolicy {
         version: CURRENT_VERSION,
-        authorization: authorization(&spec.authorization),
+        authorization,
         replicas: spec.replicas.max(0).cast_unsigned(),
         limits: limits(&spec.sessions, &spec.limits),
     }
@@ -120,22 +97,8 @@ fn limits(sessions: &Sessions, limits: &Limits) -> LimitsPolicy {
     }
 }
 
-/// Rules keep their order, the first that matches decides; inside a rule order means nothing.
-fn authorization(authorization: &Authorization) -> AuthorizationPolicy {
-    let rules = authorization
-        .rules
-        .iter()
-        .map(|rule| AuthorizationRule::scopes(sorted(rule.tools.clone()), sorted(rule.scopes.clone())));
-    AuthorizationPolicy {
-        default: match authorization.default {
-            mcp_server::AuthorizationDefault::Deny => AuthorizationDefault::Deny,
-            mcp_server::AuthorizationDefault::Authenticated => AuthorizationDefault::Authenticated,
-        },
-        ..AuthorizationPolicy::new(AuthorizationDefault::Deny, rules.collect())
-    }
-}
-
-fn sorted(mut list: Vec<String>) -> Vec<String> {
+/// Of a list whose order means nothing.
+pub(super) fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list.sort();
     list.dedup();
     list

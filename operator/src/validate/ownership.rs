@@ -7,8 +7,9 @@ use crds::conditions::Reason;
 
 use super::{Checked, Invalid, ValidServer};
 use crate::{
-    desired::{config_map_name, policy_config_map_name},
-    observed::{ChildKind, Observed, ObservedChild},
+    desired::{config_map_name, policy_config_map_name, service_account_keys_name},
+    observed::{ChildKind, Observed, ObservedChild, RouteOwner},
+    route::{ISSUER_METADATA_PATH, METADATA_PATH},
 };
 
 pub(super) fn ownership(valid: &ValidServer, observed: &Observed) -> Checked<()> {
@@ -19,17 +20,30 @@ pub(super) fn ownership(valid: &ValidServer, observed: &Observed) -> Checked<()>
         .map(|child| conflict(valid, child))
         .collect();
     if let (Some(_), Some(owner)) = (&valid.ingress, &observed.route_owner) {
-        invalid.push(Invalid::new(
-            Reason::RouteConflict,
-            "spec.publicUrl",
-            format!("host and path belong to the older McpServer `{}` in namespace `{}`", owner.name, owner.namespace),
-            "choose another host or path, or delete the other",
-        ));
+        invalid.push(route_conflict(valid, owner));
     }
     if invalid.is_empty() { Ok(()) } else { Err(invalid) }
 }
 
-/// Every child, in the order of application.
+fn route_conflict(valid: &ValidServer, owner: &RouteOwner) -> Invalid {
+    let RouteOwner { namespace, name, path } = owner;
+    let (field, fix) = match path.as_str() {
+        METADATA_PATH if valid.config.auth.root_metadata => ("spec.auth.rootMetadata", "remove it"),
+        ISSUER_METADATA_PATH => ("spec.auth.issuerMetadataMirror", "remove it"),
+        _ => ("spec.publicUrl", "choose another host or path"),
+    };
+    Invalid::new(
+        Reason::RouteConflict,
+        field,
+        format!(
+            "`{path}` of host `{}` belongs to the older McpServer `{name}` in namespace `{namespace}`",
+            valid.endpoint.host
+        ),
+        format!("{fix}, or delete the other"),
+    )
+}
+
+/// Every child that is compared.
 fn names(valid: &ValidServer) -> Vec<(ChildKind, String)> {
     let name = &valid.name;
     let mut names = vec![
@@ -40,6 +54,9 @@ fn names(valid: &ValidServer) -> Vec<(ChildKind, String)> {
         (ChildKind::Service, name.clone()),
         (ChildKind::Deployment, name.clone()),
     ];
+    if valid.service_account_keys.is_some() {
+        names.push((ChildKind::ConfigMap, service_account_keys_name(name)));
+    }
     if valid.ingress.is_some() {
         names.push((ChildKind::Ingress, name.clone()));
     }

@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::*;
+use crate::host_policy::HostPolicy;
 use crate::observed::{ChildKind, ObservedChild, ReferencedConfigMap, RouteOwner};
 
 const WITH_CA: &str =
@@ -187,15 +188,90 @@ fn peers_and_collector_must_be_readable() {
 
 #[test]
 fn the_older_of_two_routes_wins() {
-    let owner = RouteOwner { namespace: "other".to_owned(), name: "first".to_owned() };
-    let observed = Observed { route_owner: Some(owner), ..Observed::default() };
-    check(
+    let check_path = |spec: &str, path: &str, expected: &Expect| {
+        let owner = RouteOwner { namespace: "other".to_owned(), name: "first".to_owned(), path: path.to_owned() };
+        check(spec, &Observed { route_owner: Some(owner), ..Observed::default() }, expected);
+    };
+    check_path(
         EXPOSED,
-        &observed,
+        "/mcp",
         &expect![
-            "RouteConflict spec.publicUrl: host and path belong to the older McpServer `first` in namespace `other`; choose another host or path, or delete the other"
+            "RouteConflict spec.publicUrl: `/mcp` of host `mcp.example.com` belongs to the older McpServer `first` in namespace `other`; choose another host or path, or delete the other"
         ],
     );
+    let with_root_documents = EXPOSED.replace("auth: {", "auth: { rootMetadata: true, issuerMetadataMirror: true,");
+    check_path(
+        &with_root_documents,
+        "/.well-known/oauth-protected-resource",
+        &expect![
+            "RouteConflict spec.auth.rootMetadata: `/.well-known/oauth-protected-resource` of host `mcp.example.com` belongs to the older McpServer `first` in namespace `other`; remove it, or delete the other"
+        ],
+    );
+    check_path(
+        &with_root_documents,
+        "/.well-known/oauth-authorization-server",
+        &expect![
+            "RouteConflict spec.auth.issuerMetadataMirror: `/.well-known/oauth-authorization-server` of host `mcp.example.com` belongs to the older McpServer `first` in namespace `other`; remove it, or delete the other"
+        ],
+    );
+}
+
+#[test]
+fn documents_beside_the_metadata_need_something_to_serve() {
+    check(
+        "{ auth: { mode: None, insecureAllowUnauthenticated: true, rootMetadata: true } }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.rootMetadata: would be ignored with mode None, under which there is no metadata; remove it, or use mode OAuth with issuers"
+        ],
+    );
+    let mirrored = |issuers: &str| {
+        let spec = format!("{{ auth: {{ issuerMetadataMirror: true, issuers: {issuers} }} }}");
+        validate(&mcp_server(&spec), &Observed::default(), &settings())
+    };
+    for issuers in [
+        "[{ issuer: https://a }, { issuer: https://b }]",
+        "[{ issuer: https://a, jwksUri: https://a/jwks }]",
+        "[{ issuer: project-1, jwksUri: https://a/jwks }]",
+        "[{ issuer: https://a, preset: kubernetes, scopeMappings: [] }]",
+    ] {
+        assert_eq!(mirrored(issuers).unwrap_err()[0].field, "spec.auth.issuerMetadataMirror", "{issuers}");
+    }
+    check(
+        "{ auth: { issuerMetadataMirror: true, issuers: [{ issuer: https://a }, { issuer: https://b }] } }",
+        &Observed::default(),
+        &expect![
+            "InvalidSpec spec.auth.issuerMetadataMirror: has no one document to mirror; name exactly one issuer, an https URL without jwksUri and not of preset kubernetes, or remove it"
+        ],
+    );
+    let both = "{ auth: { issuers: [{ issuer: https://login }], rootMetadata: true, issuerMetadataMirror: true } }";
+    let valid = validate(&mcp_server(both), &Observed::default(), &settings()).unwrap();
+    assert!(valid.config.auth.root_metadata && valid.config.auth.issuer_metadata_mirror);
+}
+
+/// Before anything is routed, and whatever the route of another.
+#[test]
+fn a_host_is_for_the_namespaces_that_the_operator_allows() {
+    let policy = |rules: &[&str]| OperatorSettings {
+        host_policy: HostPolicy::new(rules.iter().map(|rule| rule.parse().unwrap()).collect()),
+        ..settings()
+    };
+    for (rules, allowed) in [
+        (&[][..], true),
+        (&["demo=mcp.example.com"], true),
+        (&["other=mcp.example.com", "*=*.example.com"], true),
+        (&["other=mcp.example.com"], false),
+        (&["demo=www.example.com"], false),
+    ] {
+        let verdict = validate(&mcp_server(EXPOSED), &Observed::default(), &policy(rules));
+        assert_eq!(verdict.is_ok(), allowed, "{rules:?}");
+    }
+    let invalid =
+        validate(&mcp_server(EXPOSED), &Observed::default(), &policy(&["other=mcp.example.com"])).unwrap_err();
+    expect!["HostNotAllowed spec.publicUrl: has the host `mcp.example.com`, which the operator's host policy keeps from namespace `demo`; choose a host that is allowed, or ask who runs the operator"].assert_eq(&format!("{} {}", invalid[0].reason, invalid[0].sentence()));
+
+    let inside = "{ auth: { issuers: [{ issuer: https://login }] } }";
+    assert!(validate(&mcp_server(inside), &Observed::default(), &policy(&["other=mcp.example.com"])).is_ok());
 }
 
 #[test]
@@ -268,7 +344,8 @@ fn the_service_answers_under_all_its_names() {
     assert_eq!(valid.config.auth.issuers[0].audiences, ["http://tools.demo.svc/mcp"]);
 }
 
-fn check(spec: &str, observed: &Observed, expected: &Expect) {
+/// Every reason why `spec` is not run, one a line.
+pub(crate) fn check(spec: &str, observed: &Observed, expected: &Expect) {
     let invalid = validate(&mcp_server(spec), observed, &settings()).unwrap_err();
     let lines: Vec<String> = invalid.iter().map(|reason| format!("{} {}", reason.reason, reason.sentence())).collect();
     expected.assert_eq(&lines.join("\n"));
@@ -325,6 +402,7 @@ pub(crate) fn settings() -> OperatorSettings {
         allow_private_addresses: true,
         cluster_domain: "cluster.local".to_owned(),
         api_server_host: None,
+        host_policy: HostPolicy::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use crds::mcp_server::{Expose, IpBlock, McpServerSpec};
 use ipnet::IpNet;
 use url::Url;
 
-use super::{Checked, Clients, Invalid, OperatorSettings, Traffic};
+use super::{Checked, Clients, Invalid, OperatorSettings, Traffic, service_accounts::uses_preset};
 
 const HTTPS_PORT: u16 = 443;
 
@@ -70,7 +70,8 @@ fn addresses(block: &IpBlock, field: &str) -> Option<Invalid> {
 /// and asking would be I/O, so only 443 and named ports are open: `jwksUri` is the way to name another. Where a
 /// network plugin judges after the Service's address was translated, the pod's port counts, not the Service's.
 fn outbound_ports(spec: &McpServerSpec) -> Checked<BTreeSet<u16>> {
-    let issuers = spec.auth.issuers.iter();
+    // The gateway asks nobody for the keys of ServiceAccount tokens.
+    let issuers = spec.auth.issuers.iter().filter(|issuer| !uses_preset(issuer));
     let keys = issuers.flat_map(|issuer| [Some(&issuer.issuer), issuer.jwks_uri.as_ref()]).flatten();
     let mut ports: BTreeSet<u16> = keys.filter_map(|url| port(url)).collect();
     ports.insert(HTTPS_PORT);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{
-    gateway_config::{GatewayConfig, GatewayPolicy},
+    gateway_config::{GatewayConfig, GatewayPolicy, KeyFile},
     mcp_server::Peer,
 };
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference};
@@ -38,6 +38,8 @@ pub struct ValidServer {
     pub resources: ResourceRequirements,
     /// CA bundles to mount, in the order of `config.auth.issuers`; issuers without one are left out.
     pub issuer_cas: Vec<IssuerCa>,
+    /// The API server's keys to mount, when ServiceAccount tokens are accepted. No part of the configuration: they change in place.
+    pub service_account_keys: Option<KeyFile>,
     /// The Ingress, when asked for.
     pub ingress: Option<Route>,
     /// Who may talk to the pods, and to which ports the pods may talk.

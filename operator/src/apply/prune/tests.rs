@@ -5,7 +5,13 @@ use kube::Client;
 use serde_json::json;
 
 use super::*;
-use crate::{entropy::Entropy, leader::Fence, observed::ObservedDeployment, requests::Requests, written::Written};
+use crate::{
+    entropy::Entropy,
+    leader::Fence,
+    observed::{ObservedDeployment, ObservedPod},
+    requests::Requests,
+    written::Written,
+};
 
 #[tokio::test]
 async fn a_former_configuration_goes_once_no_replica_set_names_it() {
@@ -24,6 +30,21 @@ async fn nothing_goes_while_the_deployment_has_not_been_acted_on() {
 async fn what_another_owns_or_is_labelled_for_another_stays() {
     let observed = world(&[("a", "them", "tools"), ("b", "us", "other"), ("c", "us", "tools")], true);
     assert_eq!(doomed_names(&observed, &[], &[]), ["c"]);
+}
+
+/// A pod that was rolled out with them must not lose them before it goes.
+#[tokio::test]
+async fn keys_of_the_api_server_go_with_the_last_pod_that_mounts_them() {
+    let mut observed =
+        world(&[("tools-config-new", "us", "tools"), ("tools-service-account-keys", "us", "tools")], true);
+    let wanted = ["tools-config-new", "tools-service-account-keys"];
+    assert_eq!(doomed_names(&observed, &wanted, &[]), Vec::<String>::new());
+
+    let pod = |revision: &str| ObservedPod { config_revision: Some(revision.to_owned()), ..ObservedPod::default() };
+    observed.pods = vec![pod("new"), ObservedPod { deleting: true, ..pod("old") }];
+    assert_eq!(doomed_names(&observed, &wanted[..1], &["old"]), Vec::<String>::new());
+    observed.pods.pop();
+    assert_eq!(doomed_names(&observed, &wanted[..1], &["old"]), ["tools-service-account-keys"]);
 }
 
 fn doomed_names(observed: &Observed, wanted: &[&str], in_use: &[&str]) -> Vec<String> {

@@ -59,6 +59,9 @@ fn args(valid: &ValidServer) -> Vec<String> {
         "--admin-listen".to_owned(),
         format!("0.0.0.0:{ADMIN_PORT}"),
     ];
+    if volumes::keeps_keys(valid) {
+        args.extend(["--key-cache".to_owned(), volumes::KEY_CACHE_DIRECTORY.to_owned()]);
+    }
     // The process refuses to serve everybody beyond loopback unless it is told so a third time.
     if valid.config.auth.mode == AuthMode::None {
         args.push("--allow-unauthenticated-non-loopback".to_owned());

@@ -1,13 +1,18 @@
-//! What is mounted, and where: configuration, policy, sealing key, and the CA bundles of issuers.
+//! What is mounted, and where: configuration, policy, sealing key, CA bundles of issuers, keys of the API server, and a cache.
 //!
 //! Whole directories, never `subPath`: the kubelet updates only those in place, and the policy must.
 
-use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount};
+use crds::gateway_config::AuthMode;
+use k8s_openapi::{
+    api::core::v1::{ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount},
+    apimachinery::pkg::api::resource::Quantity,
+};
 
 use crate::{
     desired::{
         metadata::{config_map_name, policy_config_map_name},
         sealing_key::{sealing_directory, sealing_secret_name},
+        service_account_keys::{KEYS_DIRECTORY, service_account_keys_name},
     },
     validate::{IssuerCa, ValidServer},
 };
@@ -21,6 +26,17 @@ pub(super) const POLICY_DIRECTORY: &str = "/etc/mcp-foundry/policy";
 /// Name of the volume with the sealing key.
 const SEALING_VOLUME: &str = "sealing-1";
 
+/// Name of the volume with the API server's keys.
+const KEYS_VOLUME: &str = "service-account-keys";
+
+/// Where the process keeps the keys that it fetched, for the time after a restart of the container. The only place that it writes.
+pub(super) const KEY_CACHE_DIRECTORY: &str = "/var/cache/mcp-foundry";
+
+const KEY_CACHE_VOLUME: &str = "key-cache";
+
+/// Chosen: the sets of 16 issuers of at most 256 KiB each, twice, since a new file is written beside the old one; twice that.
+const KEY_CACHE_SIZE: &str = "16Mi";
+
 /// For the process's group (`fsGroup`) and nobody else.
 const GROUP_READS: i32 = 0o440;
 
@@ -29,6 +45,12 @@ pub(super) fn volumes(valid: &ValidServer) -> Vec<Volume> {
     let policy = policy_config_map_name(&valid.name);
     let mut volumes = vec![volume("config", source(config)), volume("policy", source(policy)), sealing_key(valid)];
     volumes.extend(valid.issuer_cas.iter().map(issuer_ca));
+    if valid.service_account_keys.is_some() {
+        volumes.push(volume(KEYS_VOLUME, source(service_account_keys_name(&valid.name))));
+    }
+    if keeps_keys(valid) {
+        volumes.push(key_cache());
+    }
     volumes
 }
 
@@ -39,6 +61,13 @@ pub(super) fn mounts(valid: &ValidServer) -> Vec<VolumeMount> {
         mount(SEALING_VOLUME.to_owned(), &sealing_directory()),
     ];
     mounts.extend(valid.issuer_cas.iter().map(|ca| mount(volume_name(ca), &ca.directory())));
+    if valid.service_account_keys.is_some() {
+        mounts.push(mount(KEYS_VOLUME.to_owned(), KEYS_DIRECTORY));
+    }
+    if keeps_keys(valid) {
+        let written = VolumeMount { read_only: None, ..mount(KEY_CACHE_VOLUME.to_owned(), KEY_CACHE_DIRECTORY) };
+        mounts.push(written);
+    }
     mounts
 }
 
@@ -58,6 +87,20 @@ fn sealing_key(valid: &ValidServer) -> Volume {
         ..SecretVolumeSource::default()
     };
     Volume { name: SEALING_VOLUME.to_owned(), secret: Some(secret), ..Volume::default() }
+}
+
+/// Whether the process fetches keys.
+pub(super) fn keeps_keys(valid: &ValidServer) -> bool {
+    valid.config.auth.mode == AuthMode::OAuth
+}
+
+/// It goes with the pod: a new pod asks the issuers.
+fn key_cache() -> Volume {
+    let source = EmptyDirVolumeSource {
+        size_limit: Some(Quantity(KEY_CACHE_SIZE.to_owned())),
+        ..EmptyDirVolumeSource::default()
+    };
+    Volume { name: KEY_CACHE_VOLUME.to_owned(), empty_dir: Some(source), ..Volume::default() }
 }
 
 /// Optional: a pod that restarts after the ConfigMap is gone starts and reports what is missing.

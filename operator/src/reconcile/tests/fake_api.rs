@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 
 use crate::apply::owned_fields;
 
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Whose ServiceAccount tokens it signs.
+pub(super) const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
 /// How one request breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -124,6 +129,9 @@ struct Target {
 
 impl Target {
     fn of(uri: &http::Uri) -> Self {
+        if !uri.path().contains("/namespaces/") {
+            return Self { resource: uri.path().to_owned(), name: None, subresource: None, query: BTreeMap::new() };
+        }
         let mut segments =
             uri.path().split('/').skip_while(|segment| *segment != "namespaces").skip(2).map(str::to_owned);
         let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
@@ -155,6 +163,8 @@ impl World {
             Method::PATCH if target.subresource.is_some() => self.status(target, body),
             Method::PATCH => self.apply(target, body),
             Method::DELETE => self.delete(target, body),
+            Method::GET if target.resource == DISCOVERY => (StatusCode::OK, json!({ "issuer": ISSUER })),
+            Method::GET if target.resource.starts_with('/') => (StatusCode::OK, json!({ "keys": [{ "kid": "a" }] })),
             Method::GET => self.list(target),
             Method::POST if target.resource == "secrets" => self.create(target, body),
             // Events.

@@ -126,6 +126,7 @@ impl Operator {
             verifier: Verifier::new(Prober::new().unwrap(), changed, CancellationToken::new()),
             neighbours: Arc::default(),
             references: References::default(),
+            service_account_issuer: Arc::default(),
             events: Events::new(requests.clone(), "test".to_owned()),
             unwritten: Unwritten::default(),
             backoff: Backoff::default(),

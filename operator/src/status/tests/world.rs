@@ -287,6 +287,7 @@ fn children(valid: &ValidServer) -> Vec<ObservedChild> {
         service_account,
         config_map,
         policy_config_map,
+        service_account_keys,
         network_policy,
         service,
         sealing_secret: _,
@@ -301,6 +302,7 @@ fn children(valid: &ValidServer) -> Vec<ObservedChild> {
         child(ChildKind::Service, service.metadata),
         child(ChildKind::Deployment, deployment.metadata),
     ];
+    children.extend(service_account_keys.map(|keys| child(ChildKind::ConfigMap, keys.metadata)));
     children.extend(ingress.map(|ingress| child(ChildKind::Ingress, ingress.metadata)));
     children
 }

@@ -1,0 +1,146 @@
+//! Preset `kubernetes`: ServiceAccount tokens of this cluster, with the keys that the API server gave.
+//!
+//! The gateway never talks to the API server: its keys come in a mounted file. So the one issuer that this can be is the
+//! API server's own, and what it signs for itself must not open anything else.
+
+use crds::{
+    conditions::Reason,
+    gateway_config::KeyFile,
+    mcp_server::{Auth, Issuer, Preset},
+};
+
+use super::{Checked, Invalid, OperatorSettings};
+use crate::observed::{KeysUnavailable, Observed, ServiceAccountKeys};
+
+/// In which steps the time in the key file goes on, in seconds. The time is that of the fetch, cut down to a step: so
+/// every run and every operator writes the same bytes for hours, and the keys count as older than they are, never as younger.
+/// Chosen: of a day that keys may serve, a step and the hour between two fetches leave 17 h in which nothing need work.
+const STAMP_STEP_SECONDS: i64 = 6 * 3600;
+
+/// The least that `maxKeyAgeSeconds` may be beside this preset. Chosen: twice the step, so that one missed fetch ends nobody.
+const MIN_KEY_AGE_SECONDS: i64 = 2 * STAMP_STEP_SECONDS;
+
+/// The names of the API server that its tokens are for unless another audience is asked for. Source: the default of
+/// `--api-audiences` is the issuer; kubeadm and others use these.
+const API_SERVER: &str = "https://kubernetes.default.svc";
+
+/// The key file, when an issuer has the preset.
+pub(super) fn service_account_keys(
+    auth: &Auth,
+    observed: &Observed,
+    settings: &OperatorSettings,
+) -> Checked<Option<KeyFile>> {
+    let mut invalid = Vec::new();
+    let mut file = None;
+    for (index, issuer) in auth.issuers.iter().enumerate().filter(|(_, issuer)| uses_preset(issuer)) {
+        let field = |name: &str| format!("spec.auth.issuers[{index}].{name}");
+        invalid.extend(fetched_otherwise(issuer, &field));
+        invalid.extend(too_short(issuer, &field));
+        invalid.extend(api_servers_audience(issuer, settings, &field));
+        match keys_of(issuer, observed, &field) {
+            Ok(keys) => file = Some(key_file(keys)),
+            Err(reason) => invalid.push(reason),
+        }
+    }
+    if invalid.is_empty() { Ok(file) } else { Err(invalid) }
+}
+
+/// Whether the keys of an issuer come from the operator.
+pub(super) fn uses_preset(issuer: &Issuer) -> bool {
+    issuer.preset == Some(Preset::Kubernetes)
+}
+
+/// A rule of CEL too: of two sources of keys one would be left out without a word.
+fn fetched_otherwise(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid> {
+    let name = match (&issuer.jwks_uri, &issuer.ca_config_map_ref) {
+        (Some(_), _) => "jwksUri",
+        (None, Some(_)) => "caConfigMapRef",
+        (None, None) => return None,
+    };
+    Some(Invalid::spec(
+        field(name),
+        "has no place beside preset kubernetes: the operator asks for the keys",
+        "remove it",
+    ))
+}
+
+fn too_short(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid> {
+    let age = i64::from(issuer.max_key_age_seconds?);
+    (age < MIN_KEY_AGE_SECONDS).then(|| {
+        Invalid::spec(
+            field("maxKeyAgeSeconds"),
+            format!(
+                "is shorter than keys of preset kubernetes need, which are written anew after {STAMP_STEP_SECONDS} s"
+            ),
+            format!("leave it out, or set {MIN_KEY_AGE_SECONDS} at least"),
+        )
+    })
+}
+
+/// Tokens for the API server lie in pods of every namespace, put there without anybody's asking.
+fn api_servers_audience(
+    issuer: &Issuer,
+    settings: &OperatorSettings,
+    field: &impl Fn(&str) -> String,
+) -> Option<Invalid> {
+    let with_domain = format!("{API_SERVER}.{}", settings.cluster_domain);
+    let own =
+        [issuer.issuer.as_str(), API_SERVER, with_domain.as_str(), "https://kubernetes.default.svc.cluster.local"];
+    let index = issuer.audiences.iter().position(|audience| own.contains(&audience.as_str()))?;
+    Some(Invalid::spec(
+        field(&format!("audiences[{index}]")),
+        "is the API server's own, so that the token of any pod would be taken",
+        "leave audiences out, and ask for tokens for the publicUrl",
+    ))
+}
+
+fn keys_of<'a>(
+    issuer: &Issuer,
+    observed: &'a Observed,
+    field: &impl Fn(&str) -> String,
+) -> Result<&'a ServiceAccountKeys, Invalid> {
+    let unavailable = match &observed.service_account_keys {
+        Some(Ok(keys)) if keys.issuer == issuer.issuer => return Ok(keys),
+        Some(Ok(keys)) => {
+            return Err(Invalid::new(
+                Reason::WrongServiceAccountIssuer,
+                field("issuer"),
+                "is not the issuer of this cluster's ServiceAccount tokens",
+                format!("set it to `{}`", keys.issuer),
+            ));
+        }
+        Some(Err(unavailable)) => *unavailable,
+        None => KeysUnavailable::Unreachable,
+    };
+    let (reason, problem, fix) = match unavailable {
+        KeysUnavailable::Forbidden => (
+            Reason::AccessDenied,
+            "the API server does not show its keys to the operator",
+            "bind the ClusterRole system:service-account-issuer-discovery to the operator's ServiceAccount",
+        ),
+        KeysUnavailable::NotServed => (
+            Reason::ServiceAccountKeysUnavailable,
+            "the API server does not publish its keys",
+            "start it with --service-account-issuer set to an https URL",
+        ),
+        KeysUnavailable::Unreadable => (
+            Reason::ServiceAccountKeysUnavailable,
+            "what the API server publishes as its keys cannot be used",
+            "look at kubectl get --raw /openid/v1/jwks",
+        ),
+        KeysUnavailable::Unreachable => (
+            Reason::ApiUnavailable,
+            "the API server could not be asked for its keys yet",
+            "wait, the operator tries again",
+        ),
+    };
+    Err(Invalid::new(reason, field("preset"), problem, fix))
+}
+
+fn key_file(keys: &ServiceAccountKeys) -> KeyFile {
+    let step = keys.fetched_at.rem_euclid(STAMP_STEP_SECONDS);
+    KeyFile { fetched_at: keys.fetched_at - step, jwks: keys.jwks.clone() }
+}
+
+#[cfg(test)]
+mod tests;
