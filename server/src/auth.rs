@@ -32,7 +32,7 @@ pub use fetch::{FetchCause, FetchError, FetchStep};
 pub use key_set::{KeySet, KeySetError, SkippedKeys};
 pub use principal::{Principal, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};
-pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeySource};
+pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeyRules, KeySource};
 
 #[cfg(test)]
 mod tests;

@@ -47,8 +47,8 @@ pub struct Authenticator {
 struct Issuer {
     name: Arc<str>,
     audiences: Vec<String>,
-    /// For RS256 and ES256.
-    validations: [Validation; 2],
+    /// One for each algorithm that is enabled.
+    validations: Vec<(KeyAlgorithm, Validation)>,
     keys: Arc<IssuerKeys>,
     /// Written by requests whose token is not remembered; never held across an await.
     budget: Mutex<FailureBudget>,
@@ -149,11 +149,14 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// The issuer that the token names; the keys of others are never tried.
+    /// The issuer that the token names, if it takes the token's algorithm; the keys of others are never tried.
     fn issuer(&self, form: &TokenForm<'_>) -> Result<(usize, &Issuer), InvalidToken> {
         let named = form.issuer().ok_or(InvalidToken::Issuer)?;
         let mut issuers = self.issuers.iter().enumerate();
-        issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)
+        let (index, issuer) = issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)?;
+        // Before any key is looked for: a token of a foreign algorithm wakes no refresh.
+        issuer.validation(form.algorithm)?;
+        Ok((index, issuer))
     }
 
     /// Starts one refresh task for each issuer; a second call does nothing.
@@ -213,13 +216,14 @@ async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock
 
 impl Issuer {
     fn new(settings: IssuerSettings, addresses: AddressPolicy, now: Instant) -> Result<Self, crate::net::ClientError> {
-        let IssuerSettings { issuer, audiences, keys } = settings;
+        let IssuerSettings { issuer, audiences, keys, key_rules } = settings;
         let name: Arc<str> = issuer.as_str().into();
-        let validations = [KeyAlgorithm::Rs256, KeyAlgorithm::Es256]
-            .map(|algorithm| signature::validation(algorithm, &issuer, &audiences));
+        let algorithms = key_rules.algorithms.iter().copied().map(KeyAlgorithm::from);
+        let validations =
+            algorithms.map(|algorithm| (algorithm, signature::validation(algorithm, &issuer, &audiences))).collect();
         let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
             let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
-            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, now))
+            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, key_rules, now))
         };
         let keys = match keys {
             KeySource::Discovery { ca_pem } => fetched(None, ca_pem)?,
@@ -229,6 +233,13 @@ impl Issuer {
         };
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
         Ok(Self { name, audiences, validations, keys, budget })
+    }
+
+    /// How tokens of this algorithm are validated, if it is enabled.
+    fn validation(&self, algorithm: KeyAlgorithm) -> Result<&Validation, InvalidToken> {
+        let mut validations = self.validations.iter();
+        let found = validations.find(|(enabled, _)| *enabled == algorithm);
+        found.map(|(_, validation)| validation).ok_or(InvalidToken::Algorithm)
     }
 
     /// The set in force; after one look at the issuer when it lacks the `kid` of the token.
@@ -253,10 +264,7 @@ impl Issuer {
         if !self.budget().admits(now) {
             return Err(Refusal::TooManyFailures { retry_after: RETRY_AFTER });
         }
-        let validation = match form.algorithm {
-            KeyAlgorithm::Rs256 => &self.validations[0],
-            KeyAlgorithm::Es256 => &self.validations[1],
-        };
+        let validation = self.validation(form.algorithm)?;
         // The lock is free meanwhile: signatures are checked on all cores.
         let opinion = signature::verify(form.text, &keys, validation);
         opinion.map_err(|reason| {

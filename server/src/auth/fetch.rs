@@ -9,7 +9,7 @@ use http::{HeaderValue, header::CONTENT_TYPE};
 use reqwest::{Client, Response};
 use serde::Deserialize;
 
-use super::key_set::{KeySet, KeySetError, MAX_SET_BYTES};
+use super::key_set::{KeySetError, MAX_SET_BYTES};
 use crate::net::{
     AddressPolicy, AddressRefused, BodyError, ClientError, RequestFault, Schemes, TIMEOUT, UrlError,
     client_with_timeout, permitted_url, read_bounded,
@@ -25,6 +25,13 @@ pub(super) struct KeyFetcher {
     issuer: String,
     /// `None`: by discovery.
     jwks_uri: Option<String>,
+}
+
+/// What an attempt brought, byte for byte; at most 256 KiB each.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// The key set.
+    pub(super) jwks: Vec<u8>,
 }
 
 /// Why there is no new key set. One sentence, made of fixed phrases.
@@ -102,6 +109,12 @@ pub(super) fn is_fetchable(url: &str) -> bool {
     !permitted_url(url, any_address, Schemes::Https).is_err_and(|problem| refused(&problem))
 }
 
+impl From<KeySetError> for FetchError {
+    fn from(error: KeySetError) -> Self {
+        Self { step: FetchStep::KeySet, cause: FetchCause::KeySet(error) }
+    }
+}
+
 impl FetchError {
     /// Whether the issuer has said that none of its keys is valid any more, as opposed to not having been heard.
     pub(super) fn withdraws_keys(self) -> bool {
@@ -137,14 +150,14 @@ impl KeyFetcher {
         Ok(Self { client, addresses, issuer, jwks_uri })
     }
 
-    /// One attempt; two requests of at most 5 s each.
-    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
+    /// One attempt; two requests of at most 5 s each. What comes is a JSON document by its head only.
+    pub(super) async fn fetch(&self) -> Result<Fetched, FetchError> {
         let jwks_uri = match &self.jwks_uri {
             Some(uri) => uri.clone(),
             None => self.discover().await.map_err(|cause| FetchError { step: FetchStep::Discovery, cause })?,
         };
-        let key_set = async { KeySet::parse(&self.get(&jwks_uri).await?).map_err(FetchCause::KeySet) };
-        key_set.await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })
+        let jwks = self.get(&jwks_uri).await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })?;
+        Ok(Fetched { jwks })
     }
 
     async fn discover(&self) -> Result<String, FetchCause> {

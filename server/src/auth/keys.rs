@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::{
-    FetchError, InvalidToken, KeySet, Refusal,
+    FetchError, InvalidToken, KeyRules, KeySet, Refusal,
     fetch::KeyFetcher,
     schedule::{MAX_AGE, REFRESH_INTERVAL, Schedule, UnknownKey},
 };
@@ -37,6 +37,8 @@ pub(super) struct IssuerKeys {
     issuer: Arc<str>,
     /// `None`: the keys were given at start and never change.
     fetcher: Option<KeyFetcher>,
+    /// As configured; read at each attempt.
+    rules: KeyRules,
     /// Written by `refresh`, read by every request.
     loaded: ArcSwapOption<LoadedKeys>,
     /// Set with the first key set and never cleared: losing the issuer later does not make a pod unready.
@@ -60,24 +62,31 @@ pub(super) struct LoadedKeys {
 
 impl IssuerKeys {
     /// Keys that `fetcher` will bring; none so far.
-    pub(super) fn fetched(issuer: Arc<str>, fetcher: KeyFetcher, now: Instant) -> Self {
-        Self::new(issuer, Some(fetcher), None, now)
+    pub(super) fn fetched(issuer: Arc<str>, fetcher: KeyFetcher, rules: KeyRules, now: Instant) -> Self {
+        Self::new(issuer, Some(fetcher), rules, None, now)
     }
 
     /// Keys that are known from the start and stay.
     pub(super) fn fixed(issuer: Arc<str>, set: KeySet, now: Instant) -> Self {
-        Self::new(issuer, None, Some(LoadedKeys { set, fetched_at: None }), now)
+        Self::new(issuer, None, KeyRules::default(), Some(LoadedKeys { set, fetched_at: None }), now)
     }
 
     /// No keys, and nowhere to get them from.
     pub(super) fn absent(issuer: Arc<str>, now: Instant) -> Self {
-        Self::new(issuer, None, None, now)
+        Self::new(issuer, None, KeyRules::default(), None, now)
     }
 
-    fn new(issuer: Arc<str>, fetcher: Option<KeyFetcher>, loaded: Option<LoadedKeys>, now: Instant) -> Self {
+    fn new(
+        issuer: Arc<str>,
+        fetcher: Option<KeyFetcher>,
+        rules: KeyRules,
+        loaded: Option<LoadedKeys>,
+        now: Instant,
+    ) -> Self {
         Self {
             issuer,
             fetcher,
+            rules,
             ever_loaded: AtomicBool::new(loaded.is_some()),
             loaded: ArcSwapOption::new(loaded.map(Arc::new)),
             schedule: Mutex::new(Schedule::new(now)),
@@ -145,7 +154,8 @@ impl IssuerKeys {
         let Some(fetcher) = &self.fetcher else { return };
         // The age counts from the question: the answer may be older than its arrival.
         let asked_at = clock.monotonic();
-        match fetcher.fetch().await {
+        let answer = fetcher.fetch().await;
+        match answer.and_then(|fetched| Ok(KeySet::parse(&fetched.jwks, &self.rules.algorithms)?)) {
             Ok(set) => self.accept(set, asked_at, clock.monotonic()),
             Err(error) => self.note_failure(error, clock.monotonic()),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crds::gateway_config::IssuerConfig;
+use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules};
 
 use super::{KeySet, fetch};
 use crate::{
@@ -19,6 +19,15 @@ pub struct IssuerSettings {
     pub audiences: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
+    /// What holds for its keys, wherever they come from.
+    pub key_rules: KeyRules,
+}
+
+/// What holds for the keys of an issuer, wherever they come from.
+#[derive(Clone, Debug)]
+pub struct KeyRules {
+    /// What they may serve; never empty.
+    pub algorithms: Vec<SignatureAlgorithm>,
 }
 
 /// Where the keys of an issuer come from.
@@ -75,6 +84,12 @@ pub enum AuthSetupError {
         /// Position in the list.
         index: usize,
     },
+    /// Nothing could be verified.
+    #[error("`auth.issuers[{index}].tokens.algorithms` must name at least one algorithm")]
+    NoAlgorithm {
+        /// Position in the list.
+        index: usize,
+    },
     /// The issuer is not an https URL, and there is no `jwksUri`.
     #[error("`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`")]
     IssuerUrl {
@@ -98,14 +113,32 @@ pub enum AuthSetupError {
     },
 }
 
+impl Default for KeyRules {
+    fn default() -> Self {
+        Self { algorithms: TokenRules::default().algorithms }
+    }
+}
+
+impl KeyRules {
+    fn from_config(config: &IssuerConfig) -> Self {
+        Self { algorithms: config.tokens.algorithms.clone() }
+    }
+}
+
 impl IssuerSettings {
+    /// An issuer with these keys, and the default for everything else.
+    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, keys: KeySource) -> Self {
+        Self { issuer: issuer.into(), audiences, keys, key_rules: KeyRules::default() }
+    }
+
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
         let keys = match &config.jwks_uri {
             Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
             None => KeySource::Discovery { ca_pem },
         };
-        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
+        let key_rules = KeyRules::from_config(config);
+        Self { key_rules, ..Self::new(&config.issuer, config.audiences.clone(), keys) }
     }
 }
 
@@ -129,6 +162,9 @@ fn check_one(index: usize, settings: &IssuerSettings, earlier: &[IssuerSettings]
     }
     if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
         return Err(AuthSetupError::NoAudience { index });
+    }
+    if settings.key_rules.algorithms.is_empty() {
+        return Err(AuthSetupError::NoAlgorithm { index });
     }
     match &settings.keys {
         KeySource::Discovery { .. } if !fetch::is_fetchable(&settings.issuer) => {

@@ -14,7 +14,7 @@ use super::{
     key_set::{KeyAlgorithm, VerificationKey},
 };
 
-/// How the tokens of one issuer are validated: one algorithm, so that a key can never serve another family.
+/// How the tokens of one issuer are validated that name this algorithm: one algorithm, so that a key can never serve another family.
 pub(super) fn validation(algorithm: KeyAlgorithm, issuer: &str, audiences: &[String]) -> Validation {
     let mut validation = Validation::new(algorithm.as_jwt());
     validation.set_issuer(&[issuer]);

@@ -1,6 +1,7 @@
-//! The whole of `auth` behind its door, with real RS256 and ES256 keys, an injected clock, and an issuer on
+//! The whole of `auth` behind its door, with real keys of every kind, an injected clock, and an issuer on
 //! loopback that can misbehave.
 
+mod algorithms;
 mod cache;
 mod flood;
 mod issuer_server;

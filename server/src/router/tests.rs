@@ -123,8 +123,7 @@ async fn a_missing_scope_is_answered_with_all_that_are_needed() {
 
 #[tokio::test]
 async fn without_keys_callers_are_told_to_come_back() {
-    let issuer =
-        IssuerSettings { issuer: DEV_ISSUER.to_owned(), audiences: vec!["a".to_owned()], keys: KeySource::Unavailable };
+    let issuer = IssuerSettings::new(DEV_ISSUER, vec!["a".to_owned()], KeySource::Unavailable);
     let answer = send(public(app(vec![issuer])), call("a.b.c", "ping")).await;
     check(
         &answer,

@@ -25,7 +25,7 @@ pub(super) fn settings(server: &IssuerServer, jwks_uri: Option<String>) -> Issue
         Some(uri) => KeySource::JwksUri { uri, ca_pem },
         None => KeySource::Discovery { ca_pem },
     };
-    IssuerSettings { issuer: server.url.clone(), audiences: vec![AUDIENCE.to_owned()], keys }
+    IssuerSettings::new(&server.url, vec![AUDIENCE.to_owned()], keys)
 }
 
 fn good_keys() -> [Value; 2] {
