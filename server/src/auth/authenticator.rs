@@ -27,7 +27,7 @@ use super::{
     signature::{self, SecondOpinion},
     token_form::{MAX_TOKEN_BYTES, TokenForm},
 };
-use crate::{clock::Clock, net::AddressPolicy};
+use crate::{clock::Clock, net::ClientError};
 
 /// The longest `kid` that a report shows: sixteen issuers with a few keys each fit its bound.
 const MAX_KEY_ID_BYTES: usize = 128;
@@ -82,9 +82,8 @@ impl Authenticator {
     /// Checks the settings and builds the clients. Fetches nothing yet: see [`Authenticator::run`].
     pub fn new(issuers: Vec<IssuerSettings>, deps: AuthDeps) -> Result<Self, AuthSetupError> {
         settings::check(&issuers)?;
-        let now = deps.clock.monotonic();
         let issuers = issuers.into_iter().enumerate().map(|(index, settings)| {
-            Issuer::new(settings, deps.addresses, now).map_err(|source| AuthSetupError::Client { index, source })
+            Issuer::new(settings, index, &deps).map_err(|source| AuthSetupError::Client { index, source })
         });
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
@@ -215,15 +214,19 @@ async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings, addresses: AddressPolicy, now: Instant) -> Result<Self, crate::net::ClientError> {
+    fn new(settings: IssuerSettings, index: usize, deps: &AuthDeps) -> Result<Self, ClientError> {
+        let now = deps.clock.monotonic();
         let IssuerSettings { issuer, audiences, keys, key_rules } = settings;
         let name: Arc<str> = issuer.as_str().into();
         let algorithms = key_rules.algorithms.iter().copied().map(KeyAlgorithm::from);
         let validations =
             algorithms.map(|algorithm| (algorithm, signature::validation(algorithm, &issuer, &audiences))).collect();
+        // Issuers of one pod do not ask together either.
+        let seed = deps.jitter_seed.wrapping_add(index as u64);
         let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
+            let addresses = key_rules.addresses(deps.addresses);
             let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
-            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, key_rules, now))
+            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, key_rules, seed, now))
         };
         let keys = match keys {
             KeySource::Discovery { ca_pem } => fetched(None, ca_pem)?,

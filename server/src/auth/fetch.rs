@@ -62,7 +62,9 @@ pub enum FetchCause {
     #[error("the URL is refused because {0}")]
     Url(UrlError),
     /// The name has only addresses that are refused.
-    #[error("its host has no address that may be connected to; allow private addresses if it is inside the network")]
+    #[error(
+        "its host has no address that may be connected to; set `allowPrivateAddresses` of the issuer if it is inside the network, and look whether the operator denies that for all"
+    )]
     AddressRefused,
     /// The name has no address.
     #[error("the name of its host cannot be resolved")]

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::{
     FetchError, InvalidToken, KeyRules, KeySet, Refusal,
     fetch::KeyFetcher,
-    schedule::{MAX_AGE, REFRESH_INTERVAL, Schedule, UnknownKey},
+    schedule::{Schedule, UnknownKey, refresh_interval},
 };
 use crate::clock::Clock;
 
@@ -62,18 +62,20 @@ pub(super) struct LoadedKeys {
 
 impl IssuerKeys {
     /// Keys that `fetcher` will bring; none so far.
-    pub(super) fn fetched(issuer: Arc<str>, fetcher: KeyFetcher, rules: KeyRules, now: Instant) -> Self {
-        Self::new(issuer, Some(fetcher), rules, None, now)
+    pub(super) fn fetched(issuer: Arc<str>, fetcher: KeyFetcher, rules: KeyRules, seed: u64, now: Instant) -> Self {
+        let schedule = Schedule::new(refresh_interval(rules.max_age), seed, now);
+        Self::new(issuer, Some(fetcher), rules, None, schedule)
     }
 
     /// Keys that are known from the start and stay.
     pub(super) fn fixed(issuer: Arc<str>, set: KeySet, now: Instant) -> Self {
-        Self::new(issuer, None, KeyRules::default(), Some(LoadedKeys { set, fetched_at: None }), now)
+        let loaded = LoadedKeys { set, fetched_at: None };
+        Self::new(issuer, None, KeyRules::default(), Some(loaded), never(now))
     }
 
     /// No keys, and nowhere to get them from.
     pub(super) fn absent(issuer: Arc<str>, now: Instant) -> Self {
-        Self::new(issuer, None, KeyRules::default(), None, now)
+        Self::new(issuer, None, KeyRules::default(), None, never(now))
     }
 
     fn new(
@@ -81,7 +83,7 @@ impl IssuerKeys {
         fetcher: Option<KeyFetcher>,
         rules: KeyRules,
         loaded: Option<LoadedKeys>,
-        now: Instant,
+        schedule: Schedule,
     ) -> Self {
         Self {
             issuer,
@@ -89,7 +91,7 @@ impl IssuerKeys {
             rules,
             ever_loaded: AtomicBool::new(loaded.is_some()),
             loaded: ArcSwapOption::new(loaded.map(Arc::new)),
-            schedule: Mutex::new(Schedule::new(now)),
+            schedule: Mutex::new(schedule),
             wake: Notify::new(),
             attempts: watch::Sender::new(0),
             waiting: Semaphore::new(MAX_WAITING),
@@ -103,7 +105,7 @@ impl IssuerKeys {
 
     /// The set in force; `None` before the first, after a withdrawal, and when the last is too old.
     pub(super) fn usable(&self, now: Instant) -> Option<Arc<LoadedKeys>> {
-        self.loaded.load_full().filter(|loaded| loaded.age(now) <= MAX_AGE)
+        self.loaded.load_full().filter(|loaded| loaded.age(now) <= self.rules.max_age)
     }
 
     /// The refusal of a request that needs keys while there are none.
@@ -189,9 +191,9 @@ impl IssuerKeys {
         };
         let failing = self.last_error().is_some();
         match loaded.age(now) {
-            age if age > MAX_AGE => KeySetState::Expired,
+            age if age > self.rules.max_age => KeySetState::Expired,
             // Twice the interval without an attempt: the task does not run, which is no better than failing.
-            age if failing || age > 2 * REFRESH_INTERVAL => KeySetState::Stale,
+            age if failing || age > 2 * refresh_interval(self.rules.max_age) => KeySetState::Stale,
             _ => KeySetState::Ready,
         }
     }
@@ -210,6 +212,11 @@ impl IssuerKeys {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The schedule of keys that nobody renews.
+fn never(now: Instant) -> Schedule {
+    Schedule::new(Duration::ZERO, 0, now)
 }
 
 impl LoadedKeys {

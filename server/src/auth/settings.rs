@@ -1,8 +1,8 @@
 //! What the authenticator is built from: checked once at start, never asked again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules};
+use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules, auth::DAY_SECONDS};
 
 use super::{KeySet, fetch};
 use crate::{
@@ -28,6 +28,10 @@ pub struct IssuerSettings {
 pub struct KeyRules {
     /// What they may serve; never empty.
     pub algorithms: Vec<SignatureAlgorithm>,
+    /// How long the last good ones serve, from when they were asked for.
+    pub max_age: Duration,
+    /// Whether they may be fetched from a private address, where the gateway allows those.
+    pub allow_private_addresses: bool,
 }
 
 /// Where the keys of an issuer come from.
@@ -58,6 +62,8 @@ pub struct AuthDeps {
     pub addresses: AddressPolicy,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Differs between processes, so that pods do not ask an issuer at the same moments.
+    pub jitter_seed: u64,
 }
 
 /// Why there is no authenticator. Names the field of the configuration.
@@ -115,13 +121,26 @@ pub enum AuthSetupError {
 
 impl Default for KeyRules {
     fn default() -> Self {
-        Self { algorithms: TokenRules::default().algorithms }
+        Self {
+            algorithms: TokenRules::default().algorithms,
+            max_age: Duration::from_secs(DAY_SECONDS.into()),
+            allow_private_addresses: false,
+        }
     }
 }
 
 impl KeyRules {
     fn from_config(config: &IssuerConfig) -> Self {
-        Self { algorithms: config.tokens.algorithms.clone() }
+        Self {
+            algorithms: config.tokens.algorithms.clone(),
+            max_age: Duration::from_secs(config.max_key_age_seconds.into()),
+            allow_private_addresses: config.allow_private_addresses,
+        }
+    }
+
+    /// From which addresses these keys may be fetched, where `gateway` says so for all.
+    pub(super) fn addresses(&self, gateway: AddressPolicy) -> AddressPolicy {
+        AddressPolicy { allow_private: gateway.allow_private && self.allow_private_addresses, ..gateway }
     }
 }
 

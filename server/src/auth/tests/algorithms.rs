@@ -22,7 +22,7 @@ fn parse(keys: &[Value], enabled: &[SignatureAlgorithm]) -> Result<KeySet, KeySe
 
 fn authenticator(keys: &[Value], enabled: &[SignatureAlgorithm]) -> Authenticator {
     let keys = KeySource::Static(parse(keys, enabled).unwrap());
-    let key_rules = KeyRules { algorithms: enabled.to_vec() };
+    let key_rules = KeyRules { algorithms: enabled.to_vec(), ..KeyRules::default() };
     let settings = IssuerSettings { key_rules, ..IssuerSettings::new(ISSUER, vec![AUDIENCE.to_owned()], keys) };
     build(vec![settings], &FakeClock::new(), AddressPolicy::default())
 }

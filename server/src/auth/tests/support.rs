@@ -151,7 +151,7 @@ pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
 
 pub(super) fn build(issuers: Vec<IssuerSettings>, clock: &Arc<FakeClock>, addresses: AddressPolicy) -> Authenticator {
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
-    Authenticator::new(issuers, AuthDeps { addresses, clock }).unwrap()
+    Authenticator::new(issuers, AuthDeps { addresses, clock, jitter_seed: 7 }).unwrap()
 }
 
 pub(super) fn bearer(token: &str) -> HeaderMap {
