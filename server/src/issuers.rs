@@ -7,11 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    app::App,
-    auth::Authenticator,
-    config::{CaFile, Reader},
-};
+use crate::{app::App, auth::Authenticator, config::CaFile, files::Reader};
 
 /// How often the files are looked at. Chosen: the kubelet itself takes up to a minute to bring a change.
 const INTERVAL: Duration = Duration::from_secs(2);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
-//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, [`clock`].
+//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, `files`,
+//! [`clock`].
 //! `gateway` and `mcp` never see axum; nothing but [`config`] and [`policy_file`] reads a mounted file.
 //!
 //! A test starts a whole server in a few lines:
@@ -35,6 +36,7 @@ pub mod dev;
 mod endpoint;
 pub mod error;
 pub mod features;
+mod files;
 pub mod gateway;
 pub mod health;
 pub mod issuers;
