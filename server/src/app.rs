@@ -286,6 +286,9 @@ impl App {
         let cas = cas.iter().enumerate().filter_map(|(index, ca)| ca.problem().map(|problem| (index, problem)));
         let mut problems: Vec<_> =
             cas.map(|(index, problem)| format!("auth.issuers[{index}].caFile {problem}")).collect();
+        let key_files = self.authenticator().map(|current| current.file_problems()).unwrap_or_default();
+        let problem = |(index, cause)| format!("auth.issuers[{index}].jwksFile is not used: {cause}");
+        problems.extend(key_files.into_iter().map(problem));
         problems.extend(self.0.policy_problem.load().as_deref().cloned());
         problems
     }

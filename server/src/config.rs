@@ -1,5 +1,5 @@
-//! Mounted files -> checked [`Config`]. Whoever reloads one ([`crate::policy_file`], [`crate::issuers`])
-//! reads it through here or says so.
+//! Mounted files -> checked [`Config`]. Whoever reloads one ([`crate::policy_file`], [`crate::issuers`]) reads it through
+//! here or says so. Key files are read in [`crate::auth`], by the tasks that renew keys.
 //!
 //! What is wrong with the structure stops the process before it listens, with the file and the field
 //! named. A CA file that is not there does not: its issuer stays without keys until it is, the pod stays

@@ -17,7 +17,7 @@ pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdo
     let mut current = Running::start(first, &tasks, &shutdown);
     let mut trusted = app.cas().to_vec();
     let mut successor = None;
-    let mut reader = Reader::new();
+    let reader = Reader::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
         let files = app.clone();
         let read = reader.read(move || files.config().read_cas());

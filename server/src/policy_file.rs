@@ -91,7 +91,7 @@ impl LoadedPolicy {
 pub async fn watch(app: App, path: PathBuf, shutdown: CancellationToken) {
     let mut seen = Some(Ok(app.policy_revision()));
     let source = PolicySource::File(path);
-    let mut reader = Reader::new();
+    let reader = Reader::new();
     let look_again = async {
         loop {
             tokio::time::sleep(INTERVAL).await;

@@ -17,10 +17,10 @@ use jsonwebtoken::Validation;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AuthDeps, AuthSetupError, InvalidToken, IssuerSettings, KeySource, Principal, Refusal, SkippedKeys, bearer, claims,
+    AuthDeps, AuthSetupError, FetchCause, InvalidToken, IssuerSettings, Principal, Refusal, SkippedKeys, bearer,
+    claims,
     decision_cache::{Decision, DecisionCache, TokenHash, token_hash},
     failure_budget::{FailureBudget, RETRY_AFTER},
-    fetch::KeyFetcher,
     key_set::KeyAlgorithm,
     keys::{IssuerKeys, LoadedKeys},
     settings,
@@ -183,6 +183,12 @@ impl Authenticator {
         self.issuers.iter().all(|issuer| issuer.keys.ever_loaded())
     }
 
+    /// What is wrong with mounted files of keys at this moment: the issuer's position, and why.
+    pub fn file_problems(&self) -> Vec<(usize, FetchCause)> {
+        let issuers = self.issuers.iter().enumerate();
+        issuers.filter_map(|(index, issuer)| Some((index, issuer.keys.file_problem()?))).collect()
+    }
+
     /// What the operator is told about each issuer; within the bounds of a report.
     pub fn reports(&self) -> Vec<IssuerReport> {
         let now = self.clock.monotonic();
@@ -221,19 +227,7 @@ impl Issuer {
         let algorithms = key_rules.algorithms.iter().copied().map(KeyAlgorithm::from);
         let validations =
             algorithms.map(|algorithm| (algorithm, signature::validation(algorithm, &issuer, &audiences))).collect();
-        // Issuers of one pod do not ask together either.
-        let seed = deps.jitter_seed.wrapping_add(index as u64);
-        let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
-            let addresses = key_rules.addresses(deps.addresses);
-            let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
-            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, key_rules, seed, now))
-        };
-        let keys = match keys {
-            KeySource::Discovery { ca_pem } => fetched(None, ca_pem)?,
-            KeySource::JwksUri { uri, ca_pem } => fetched(Some(uri), ca_pem)?,
-            KeySource::Static(set) => IssuerKeys::fixed(Arc::clone(&name), set, now),
-            KeySource::Unavailable => IssuerKeys::absent(Arc::clone(&name), now),
-        };
+        let keys = IssuerKeys::new(Arc::clone(&name), keys, key_rules, index, deps)?;
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
         Ok(Self { name, audiences, validations, keys, budget })
     }

@@ -38,7 +38,7 @@ pub(super) struct Fetched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{step}: {cause}")]
 pub struct FetchError {
-    /// What was fetched.
+    /// What was fetched or read.
     pub step: FetchStep,
     /// What went wrong.
     pub cause: FetchCause,
@@ -53,6 +53,9 @@ pub enum FetchStep {
     /// The keys themselves.
     #[error("the key set cannot be used")]
     KeySet,
+    /// The keys that the operator mounts.
+    #[error("the mounted key file cannot be used")]
+    KeyFile,
 }
 
 /// What went wrong.
@@ -99,6 +102,18 @@ pub enum FetchCause {
     /// The document belongs to another issuer.
     #[error("the document names another issuer; `issuer` must be equal byte for byte")]
     IssuerMismatch,
+    /// The file cannot be read at all, or not in time.
+    #[error("it cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// Not the document that the operator writes.
+    #[error("it is not a file of keys as the operator writes it")]
+    KeyFile,
+    /// Fetched longer ago than keys may serve.
+    #[error("its keys are older than `maxKeyAgeSeconds`")]
+    TooOld,
+    /// Fetched later than now.
+    #[error("its keys are dated in the future; compare the clocks of the nodes")]
+    FromTheFuture,
     /// What was fetched is not a set of keys that can be used.
     #[error("{0}")]
     KeySet(KeySetError),

@@ -1,6 +1,6 @@
 //! What the authenticator is built from: checked once at start, never asked again.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules, auth::DAY_SECONDS};
 
@@ -48,6 +48,11 @@ pub enum KeySource {
         uri: String,
         /// PEM certificates to trust instead of the system's.
         ca_pem: Option<Vec<u8>>,
+    },
+    /// From a mounted file that the operator renews.
+    File {
+        /// Where it is.
+        path: PathBuf,
     },
     /// Known from the start and for ever: the in-process issuer of `--dev`.
     Static(KeySet),
@@ -152,9 +157,10 @@ impl IssuerSettings {
 
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
-        let keys = match &config.jwks_uri {
-            Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
-            None => KeySource::Discovery { ca_pem },
+        let keys = match (&config.jwks_file, &config.jwks_uri) {
+            (Some(path), _) => KeySource::File { path: path.into() },
+            (None, Some(uri)) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
+            (None, None) => KeySource::Discovery { ca_pem },
         };
         let key_rules = KeyRules::from_config(config);
         Self { key_rules, ..Self::new(&config.issuer, config.audiences.clone(), keys) }
@@ -190,8 +196,10 @@ fn check_one(index: usize, settings: &IssuerSettings, earlier: &[IssuerSettings]
             Err(AuthSetupError::IssuerUrl { index })
         }
         KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => Err(AuthSetupError::JwksUri { index }),
-        KeySource::Discovery { .. } | KeySource::JwksUri { .. } | KeySource::Static(_) | KeySource::Unavailable => {
-            Ok(())
-        }
+        KeySource::Discovery { .. }
+        | KeySource::JwksUri { .. }
+        | KeySource::File { .. }
+        | KeySource::Static(_)
+        | KeySource::Unavailable => Ok(()),
     }
 }

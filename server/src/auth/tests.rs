@@ -4,10 +4,12 @@
 mod algorithms;
 mod cache;
 mod flood;
+mod folder;
 mod issuer_server;
 mod key_fetching;
 mod key_sets;
 mod keys;
 mod matrix;
+mod mounted;
 mod refresh;
 mod support;

@@ -17,7 +17,7 @@ fn an_unknown_field_is_refused_by_name() {
     check(
         |config| config["auth"]["issuers"][0]["audience"] = json!("x"),
         expect![
-            "gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `audiences`, `caFile` at line 1 column 60"
+            "gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `jwksFile`, `audiences`, `caFile`, `allowPrivateAddresses`, `maxKeyAgeSeconds`, `tokens` at line 1 column 60"
         ],
     );
 }
