@@ -3,7 +3,7 @@
 //! ```text
 //! headers -> bearer -> token_form -> (issuer, key_set) -> signature -> claims -> Principal
 //!                \-> decision_cache: the same answer for the price of a hash
-//! keys: one task for each issuer fetches its key set; a request never does
+//! keys: one task for each issuer fetches its key set, or reads the file that the operator mounts; a request never does
 //! ```
 //!
 //! Whatever decides takes the time as an argument. No part of a token, no key and no claim of a token that
@@ -16,6 +16,7 @@ mod claims;
 mod decision_cache;
 mod failure_budget;
 mod fetch;
+mod key_file;
 mod key_set;
 mod keys;
 pub mod metadata;
@@ -33,7 +34,7 @@ pub use fetch::{FetchCause, FetchError, FetchStep};
 pub use key_set::{KeySet, KeySetError, SkippedKeys};
 pub use principal::{Principal, PrincipalKind, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};
-pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeySource};
+pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeyRules, KeySource};
 pub use token_rules::RulesError;
 
 #[cfg(test)]

@@ -7,11 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    app::App,
-    auth::Authenticator,
-    config::{CaFile, Reader},
-};
+use crate::{app::App, auth::Authenticator, config::CaFile, files::Reader};
 
 /// How often the files are looked at. Chosen: the kubelet itself takes up to a minute to bring a change.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -21,7 +17,7 @@ pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdo
     let mut current = Running::start(first, &tasks, &shutdown);
     let mut trusted = app.cas().to_vec();
     let mut successor = None;
-    let mut reader = Reader::new();
+    let reader = Reader::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
         let files = app.clone();
         let read = reader.read(move || files.config().read_cas());

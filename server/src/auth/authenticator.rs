@@ -17,10 +17,10 @@ use jsonwebtoken::Validation;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AuthDeps, AuthSetupError, InvalidToken, IssuerSettings, KeySource, Principal, Refusal, SkippedKeys, bearer, claims,
+    AuthDeps, AuthSetupError, FetchCause, InvalidToken, IssuerSettings, Principal, Refusal, SkippedKeys, bearer,
+    claims,
     decision_cache::{Decision, DecisionCache, TokenHash, token_hash},
     failure_budget::{FailureBudget, RETRY_AFTER},
-    fetch::KeyFetcher,
     key_set::KeyAlgorithm,
     keys::{IssuerKeys, LoadedKeys},
     settings,
@@ -28,7 +28,7 @@ use super::{
     token_form::{MAX_TOKEN_BYTES, TokenForm},
     token_rules::Rules,
 };
-use crate::{clock::Clock, net::AddressPolicy};
+use crate::{clock::Clock, net::ClientError};
 
 /// The longest `kid` that a report shows: sixteen issuers with a few keys each fit its bound.
 const MAX_KEY_ID_BYTES: usize = 128;
@@ -50,8 +50,8 @@ struct Issuer {
     audiences: Vec<String>,
     /// What its tokens must look like, and what their claims mean.
     rules: Rules,
-    /// For RS256 and ES256.
-    validations: [Validation; 2],
+    /// One for each algorithm that is enabled.
+    validations: Vec<(KeyAlgorithm, Validation)>,
     keys: Arc<IssuerKeys>,
     /// Written by requests whose token is not remembered; never held across an await.
     budget: Mutex<FailureBudget>,
@@ -85,11 +85,10 @@ impl Authenticator {
     /// Checks the settings and builds the clients. Fetches nothing yet: see [`Authenticator::run`].
     pub fn new(issuers: Vec<IssuerSettings>, deps: AuthDeps) -> Result<Self, AuthSetupError> {
         settings::check(&issuers)?;
-        let now = deps.clock.monotonic();
         let issuers = issuers.into_iter().enumerate().map(|(index, settings)| {
             let rules = Rules::compile(&settings.tokens);
             let rules = rules.map_err(|problem| AuthSetupError::Tokens { index, problem })?;
-            let issuer = Issuer::new(settings, rules, deps.addresses, now);
+            let issuer = Issuer::new(settings, rules, index, &deps);
             issuer.map_err(|source| AuthSetupError::Client { index, source })
         });
         Ok(Self {
@@ -156,11 +155,14 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// The issuer that the token names; the keys of others are never tried.
+    /// The issuer that the token names, if it takes the token's algorithm; the keys of others are never tried.
     fn issuer(&self, form: &TokenForm<'_>) -> Result<(usize, &Issuer), InvalidToken> {
         let named = form.issuer().ok_or(InvalidToken::Issuer)?;
         let mut issuers = self.issuers.iter().enumerate();
-        issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)
+        let (index, issuer) = issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)?;
+        // Before any key is looked for: a token of a foreign algorithm wakes no refresh.
+        issuer.validation(form.algorithm)?;
+        Ok((index, issuer))
     }
 
     /// Starts one refresh task for each issuer; a second call does nothing.
@@ -186,6 +188,12 @@ impl Authenticator {
     /// Whether every issuer has given one usable key set once. Never becomes false again.
     pub fn ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.ever_loaded())
+    }
+
+    /// What is wrong with mounted files of keys at this moment: the issuer's position, and why.
+    pub fn file_problems(&self) -> Vec<(usize, FetchCause)> {
+        let issuers = self.issuers.iter().enumerate();
+        issuers.filter_map(|(index, issuer)| Some((index, issuer.keys.file_problem()?))).collect()
     }
 
     /// What the operator is told about each issuer; within the bounds of a report.
@@ -219,28 +227,24 @@ async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock
 }
 
 impl Issuer {
-    fn new(
-        settings: IssuerSettings,
-        rules: Rules,
-        addresses: AddressPolicy,
-        now: Instant,
-    ) -> Result<Self, crate::net::ClientError> {
-        let IssuerSettings { issuer, audiences, keys, tokens: _ } = settings;
+    fn new(settings: IssuerSettings, rules: Rules, index: usize, deps: &AuthDeps) -> Result<Self, ClientError> {
+        let now = deps.clock.monotonic();
+        let IssuerSettings { issuer, audiences, keys, key_rules, tokens: _ } = settings;
         let name: Arc<str> = issuer.as_str().into();
-        let validations = [KeyAlgorithm::Rs256, KeyAlgorithm::Es256]
-            .map(|algorithm| signature::validation(algorithm, &issuer, &audiences, rules.needs_subject()));
-        let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
-            let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
-            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, now))
+        let validation = |algorithm: KeyAlgorithm| {
+            (algorithm, signature::validation(algorithm, &issuer, &audiences, rules.needs_subject()))
         };
-        let keys = match keys {
-            KeySource::Discovery { ca_pem } => fetched(None, ca_pem)?,
-            KeySource::JwksUri { uri, ca_pem } => fetched(Some(uri), ca_pem)?,
-            KeySource::Static(set) => IssuerKeys::fixed(Arc::clone(&name), set, now),
-            KeySource::Unavailable => IssuerKeys::absent(Arc::clone(&name), now),
-        };
+        let validations = key_rules.algorithms.iter().copied().map(KeyAlgorithm::from).map(validation).collect();
+        let keys = IssuerKeys::new(Arc::clone(&name), keys, key_rules, index, deps)?;
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
         Ok(Self { name, audiences, rules, validations, keys, budget })
+    }
+
+    /// How tokens of this algorithm are validated, if it is enabled.
+    fn validation(&self, algorithm: KeyAlgorithm) -> Result<&Validation, InvalidToken> {
+        let mut validations = self.validations.iter();
+        let found = validations.find(|(enabled, _)| *enabled == algorithm);
+        found.map(|(_, validation)| validation).ok_or(InvalidToken::Algorithm)
     }
 
     /// The set in force; after one look at the issuer when it lacks the `kid` of the token.
@@ -265,10 +269,7 @@ impl Issuer {
         if !self.budget().admits(now) {
             return Err(Refusal::TooManyFailures { retry_after: RETRY_AFTER });
         }
-        let validation = match form.algorithm {
-            KeyAlgorithm::Rs256 => &self.validations[0],
-            KeyAlgorithm::Es256 => &self.validations[1],
-        };
+        let validation = self.validation(form.algorithm)?;
         // The lock is free meanwhile: signatures are checked on all cores.
         let opinion = signature::verify(form.text, &keys, validation);
         opinion.map_err(|reason| {

@@ -1,7 +1,7 @@
 //! The keys of one issuer as they are now: an immutable set that is swapped whole, and the task that renews it.
 //!
-//! Only [`IssuerKeys::refresh`] talks to the network, and only the one task of the issuer calls it, so there is one
-//! fetch at a time. Requests read; one that brings an unknown `kid` may wake the task and wait a bounded time.
+//! Only [`IssuerKeys::refresh`] talks to the network or to the disk, and only the one task of the issuer calls it, so there
+//! is one attempt at a time. Requests read; one that brings an unknown `kid` may wake the task and wait a bounded time.
 
 use std::{
     sync::{
@@ -18,11 +18,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::{
-    FetchError, InvalidToken, KeySet, Refusal,
+    AuthDeps, FetchCause, FetchError, FetchStep, InvalidToken, KeyRules, KeySet, KeySource, Refusal,
     fetch::KeyFetcher,
-    schedule::{MAX_AGE, REFRESH_INTERVAL, Schedule, UnknownKey},
+    key_file::{KeyDocument, LOOK_INTERVAL, MountedKeys},
+    schedule::{Schedule, UnknownKey, refresh_interval},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, net::ClientError};
 
 /// How long a request waits for the refresh that its unknown `kid` caused. Chosen: most issuers answer within
 /// a second, and a client that is told to come back does.
@@ -35,8 +36,10 @@ const MAX_WAITING: usize = 32;
 pub(super) struct IssuerKeys {
     /// As configured; for logs and reports.
     issuer: Arc<str>,
-    /// `None`: the keys were given at start and never change.
-    fetcher: Option<KeyFetcher>,
+    /// Asked by `refresh` alone.
+    source: Source,
+    /// As configured; read at each attempt.
+    rules: KeyRules,
     /// Written by `refresh`, read by every request.
     loaded: ArcSwapOption<LoadedKeys>,
     /// Set with the first key set and never cleared: losing the issuer later does not make a pod unready.
@@ -51,40 +54,73 @@ pub(super) struct IssuerKeys {
     waiting: Semaphore,
 }
 
-/// A key set and when it was asked for.
+/// Where the keys of an issuer come from.
+enum Source {
+    /// From the issuer.
+    Issuer(KeyFetcher),
+    /// From the operator.
+    File(MountedKeys),
+    /// They were given at start, or not, and never change.
+    Nowhere,
+}
+
+/// A key set and how old it is.
 pub(super) struct LoadedKeys {
     pub(super) set: KeySet,
     /// `None`: it never ages.
-    fetched_at: Option<Instant>,
+    age: Option<Age>,
+    /// SHA-256 of the mounted file that it was read from, to tell a changed one.
+    file: Option<[u8; 32]>,
+}
+
+/// How old something was at some moment; it ages on the monotonic clock from then on.
+#[derive(Clone, Copy)]
+struct Age {
+    at: Instant,
+    was: Duration,
 }
 
 impl IssuerKeys {
-    /// Keys that `fetcher` will bring; none so far.
-    pub(super) fn fetched(issuer: Arc<str>, fetcher: KeyFetcher, now: Instant) -> Self {
-        Self::new(issuer, Some(fetcher), None, now)
-    }
-
-    /// Keys that are known from the start and stay.
-    pub(super) fn fixed(issuer: Arc<str>, set: KeySet, now: Instant) -> Self {
-        Self::new(issuer, None, Some(LoadedKeys { set, fetched_at: None }), now)
-    }
-
-    /// No keys, and nowhere to get them from.
-    pub(super) fn absent(issuer: Arc<str>, now: Instant) -> Self {
-        Self::new(issuer, None, None, now)
-    }
-
-    fn new(issuer: Arc<str>, fetcher: Option<KeyFetcher>, loaded: Option<LoadedKeys>, now: Instant) -> Self {
-        Self {
+    /// The keys of the issuer at `index` of the configuration. Asks nobody yet: see [`IssuerKeys::refresh`].
+    pub(super) fn new(
+        issuer: Arc<str>,
+        source: KeySource,
+        rules: KeyRules,
+        index: usize,
+        deps: &AuthDeps,
+    ) -> Result<Self, ClientError> {
+        let mut loaded = None;
+        let fetcher = |jwks_uri, ca_pem: Option<Vec<u8>>| {
+            let addresses = rules.addresses(deps.addresses);
+            KeyFetcher::new(issuer.to_string(), jwks_uri, ca_pem.as_deref(), addresses).map(Source::Issuer)
+        };
+        let source = match source {
+            KeySource::Discovery { ca_pem } => fetcher(None, ca_pem)?,
+            KeySource::JwksUri { uri, ca_pem } => fetcher(Some(uri), ca_pem)?,
+            KeySource::File { path } => Source::File(MountedKeys::new(path)),
+            KeySource::Static(set) => {
+                loaded = Some(LoadedKeys { set, age: None, file: None });
+                Source::Nowhere
+            }
+            KeySource::Unavailable => Source::Nowhere,
+        };
+        let interval = match source {
+            Source::Issuer(_) => refresh_interval(rules.max_age),
+            Source::File(_) | Source::Nowhere => LOOK_INTERVAL,
+        };
+        // Issuers of one pod do not ask together either.
+        let seed = deps.jitter_seed.wrapping_add(index as u64);
+        Ok(Self {
             issuer,
-            fetcher,
+            source,
+            rules,
             ever_loaded: AtomicBool::new(loaded.is_some()),
             loaded: ArcSwapOption::new(loaded.map(Arc::new)),
-            schedule: Mutex::new(Schedule::new(now)),
+            schedule: Mutex::new(Schedule::new(interval, seed, deps.clock.monotonic())),
             wake: Notify::new(),
             attempts: watch::Sender::new(0),
             waiting: Semaphore::new(MAX_WAITING),
-        }
+        })
     }
 
     /// Whether there was a key set once.
@@ -94,7 +130,7 @@ impl IssuerKeys {
 
     /// The set in force; `None` before the first, after a withdrawal, and when the last is too old.
     pub(super) fn usable(&self, now: Instant) -> Option<Arc<LoadedKeys>> {
-        self.loaded.load_full().filter(|loaded| loaded.age(now) <= MAX_AGE)
+        self.loaded.load_full().filter(|loaded| loaded.age(now) <= self.rules.max_age)
     }
 
     /// The refusal of a request that needs keys while there are none.
@@ -109,7 +145,7 @@ impl IssuerKeys {
         // Subscribed before the task is woken: its answer cannot be missed.
         let mut attempts = self.attempts.subscribe();
         let refused = || Refusal::Invalid(InvalidToken::UnknownKey);
-        if self.fetcher.is_none() {
+        if matches!(self.source, Source::Nowhere) {
             return Err(refused());
         }
         match self.schedule().unknown_key(&hash, clock.monotonic()) {
@@ -132,7 +168,7 @@ impl IssuerKeys {
 
     /// Sleeps until the next attempt is due or a request asks for one. For ever, when the keys are fixed.
     pub(super) async fn due(&self, clock: &dyn Clock) {
-        if self.fetcher.is_none() {
+        if matches!(self.source, Source::Nowhere) {
             return std::future::pending().await;
         }
         let wait = self.schedule().wait(clock.monotonic());
@@ -142,30 +178,64 @@ impl IssuerKeys {
 
     /// One attempt to renew the set. Only the refresh task may call it.
     pub(super) async fn refresh(&self, clock: &dyn Clock) {
-        let Some(fetcher) = &self.fetcher else { return };
-        // The age counts from the question: the answer may be older than its arrival.
-        let asked_at = clock.monotonic();
-        match fetcher.fetch().await {
-            Ok(set) => self.accept(set, asked_at, clock.monotonic()),
-            Err(error) => self.note_failure(error, clock.monotonic()),
+        let attempt = match &self.source {
+            Source::Issuer(fetcher) => self.fetch(fetcher, clock).await.map(Some),
+            Source::File(mounted) => self.read(mounted, clock).await,
+            Source::Nowhere => return,
+        };
+        let now = clock.monotonic();
+        match attempt {
+            Ok(loaded) => {
+                if let Some(loaded) = loaded {
+                    self.accept(loaded);
+                }
+                self.schedule().succeeded(now);
+            }
+            Err(error) => self.note_failure(error, now),
         }
         self.attempts.send_modify(|attempts| *attempts += 1);
     }
 
-    fn accept(&self, set: KeySet, asked_at: Instant, now: Instant) {
+    async fn fetch(&self, fetcher: &KeyFetcher, clock: &dyn Clock) -> Result<LoadedKeys, FetchError> {
+        // The age counts from the question: the answer may be older than its arrival.
+        let age = Age { at: clock.monotonic(), was: Duration::ZERO };
+        let jwks = fetcher.fetch().await?.jwks;
+        let set = KeySet::parse(&jwks, &self.rules.algorithms)?;
+        Ok(LoadedKeys { set, age: Some(age), file: None })
+    }
+
+    /// `None`: the file is the one whose keys are in force.
+    async fn read(&self, mounted: &MountedKeys, clock: &dyn Clock) -> Result<Option<LoadedKeys>, FetchError> {
+        let refused = |cause| FetchError { step: FetchStep::KeyFile, cause };
+        let bytes = mounted.read().await.map_err(refused)?;
+        let file = Some(Sha256::digest(&bytes).into());
+        if self.loaded.load().as_ref().is_some_and(|loaded| loaded.file == file) {
+            return Ok(None);
+        }
+        let document = KeyDocument::open(&bytes, clock.now(), self.rules.max_age).map_err(refused)?;
+        let age = Age { at: clock.monotonic(), was: document.age };
+        let set = KeySet::parse(&document.jwks, &self.rules.algorithms);
+        let set = set.map_err(|problem| refused(FetchCause::KeySet(problem)))?;
+        Ok(Some(LoadedKeys { set, age: Some(age), file }))
+    }
+
+    fn accept(&self, loaded: LoadedKeys) {
         let before = self.loaded.load().as_ref().map(|loaded| loaded.set.identity());
+        let set = &loaded.set;
         if before != Some(set.identity()) {
             let (usable, skipped, issuer) = (set.usable(), set.skipped().total(), &self.issuer);
             info!(issuer = %issuer, usable, skipped, "loaded {usable} keys of {issuer}, left out {skipped}");
         }
-        self.loaded.store(Some(Arc::new(LoadedKeys { set, fetched_at: Some(asked_at) })));
+        self.loaded.store(Some(Arc::new(loaded)));
         self.ever_loaded.store(true, Ordering::Release);
-        self.schedule().succeeded(now);
     }
 
     /// The last good set stays, unless the issuer says that none of its keys is valid.
     fn note_failure(&self, error: FetchError, now: Instant) {
-        warn!(issuer = %self.issuer, reason = %error, "no new keys from {}: {error}", self.issuer);
+        // A file is looked at every few seconds: the same line each time would drown the others.
+        if error.step != FetchStep::KeyFile || self.last_error() != Some(error) {
+            warn!(issuer = %self.issuer, reason = %error, "no new keys from {}: {error}", self.issuer);
+        }
         if error.withdraws_keys() {
             self.loaded.store(None);
         }
@@ -179,11 +249,26 @@ impl IssuerKeys {
         };
         let failing = self.last_error().is_some();
         match loaded.age(now) {
-            age if age > MAX_AGE => KeySetState::Expired,
-            // Twice the interval without an attempt: the task does not run, which is no better than failing.
-            age if failing || age > 2 * REFRESH_INTERVAL => KeySetState::Stale,
+            age if age > self.rules.max_age => KeySetState::Expired,
+            age if failing || age > self.fresh_for() => KeySetState::Stale,
             _ => KeySetState::Ready,
         }
+    }
+
+    /// How old keys are before something must be wrong, whatever the attempts say.
+    fn fresh_for(&self) -> Duration {
+        match self.source {
+            // Twice the interval without an attempt: the task does not run, which is no better than failing.
+            Source::Issuer(_) => 2 * refresh_interval(self.rules.max_age),
+            // Chosen: whoever renews the file does so well before half of what its keys may live.
+            Source::File(_) | Source::Nowhere => self.rules.max_age / 2,
+        }
+    }
+
+    /// Why the mounted file cannot be used, if there is one and it cannot.
+    pub(super) fn file_problem(&self) -> Option<FetchCause> {
+        let is_file = matches!(self.source, Source::File(_));
+        self.last_error().filter(|_| is_file).map(|error| error.cause)
     }
 
     /// Why the last attempt failed; `None` after a success.
@@ -205,6 +290,6 @@ impl IssuerKeys {
 impl LoadedKeys {
     /// How long ago the set was asked for; zero for a fixed one.
     pub(super) fn age(&self, now: Instant) -> Duration {
-        self.fetched_at.map_or(Duration::ZERO, |fetched_at| now.saturating_duration_since(fetched_at))
+        self.age.map_or(Duration::ZERO, |age| age.was.saturating_add(now.saturating_duration_since(age.at)))
     }
 }

@@ -42,7 +42,7 @@ pub enum InvalidToken {
     /// A member name occurs twice in one JSON object.
     #[error("the access token names a member twice")]
     DuplicateMember,
-    /// `alg` is missing, `none`, symmetric, or not one that is accepted.
+    /// `alg` is missing, `none`, symmetric, or not one that is enabled for the issuer.
     #[error("the access token is signed with an algorithm that is not accepted")]
     Algorithm,
     /// `crit`, `b64` or `cty`.

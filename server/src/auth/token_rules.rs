@@ -5,7 +5,7 @@
 
 use crds::{
     claim_path::{ClaimPath, ClaimPathError},
-    gateway_config::{ClaimCondition, ClaimTest, SignatureAlgorithm, TokenRules, TokenType},
+    gateway_config::{ClaimCondition, ClaimTest, TokenRules, TokenType},
 };
 use serde_json::{Map, Value};
 
@@ -17,7 +17,6 @@ pub(super) type Payload = Map<String, Value>;
 /// The rules of one issuer, ready to be applied.
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub(super) algorithms: Vec<SignatureAlgorithm>,
     pub(super) token_type: TokenType,
     pub(super) leeway_seconds: i64,
     pub(super) max_lifetime_seconds: i64,
@@ -71,7 +70,8 @@ impl Rules {
     pub(super) fn compile(rules: &TokenRules) -> Result<Self, RulesError> {
         // Without `..`: a new rule does not compile until somebody applies it.
         let TokenRules {
-            algorithms,
+            // Of the keys: `KeyRules`.
+            algorithms: _,
             token_type,
             leeway_seconds,
             max_token_lifetime_seconds,
@@ -90,7 +90,6 @@ impl Rules {
             Ok(Mapping { when, grant_scopes: mapping.grant_scopes.clone() })
         };
         Ok(Self {
-            algorithms: algorithms.clone(),
             token_type: *token_type,
             leeway_seconds: (*leeway_seconds).into(),
             max_lifetime_seconds: (*max_token_lifetime_seconds).into(),

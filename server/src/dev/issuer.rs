@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::auth::{IssuerSettings, KeySet, KeySetError, KeySource};
+use crate::auth::{IssuerSettings, KeyRules, KeySet, KeySetError, KeySource};
 
 /// Its `iss`. Nobody can look it up: `.invalid` never resolves (RFC 6761).
 pub const DEV_ISSUER: &str = "https://dev-issuer.invalid";
@@ -51,7 +51,8 @@ impl DevIssuer {
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY_ID,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         }]});
-        let key_set = KeySet::parse(document.to_string().as_bytes()).map_err(DevIssuerError::KeySet)?;
+        let algorithms = KeyRules::default().algorithms;
+        let key_set = KeySet::parse(document.to_string().as_bytes(), &algorithms).map_err(DevIssuerError::KeySet)?;
         Ok(Self { signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()), key_set })
     }
 
@@ -105,7 +106,7 @@ mod tests {
     const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
     async fn caller(issuer: &DevIssuer, token: &SecretString, now: Timestamp) -> Result<String, Refusal> {
-        let deps = AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)) };
+        let deps = AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)), jitter_seed: 0 };
         let authenticator = Authenticator::new(vec![issuer.settings(RESOURCE)], deps).unwrap();
         assert!(authenticator.ready(), "nothing has to be fetched");
         let mut headers = HeaderMap::new();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::keys::{EC, Ec, RSA, ec_jwk, rsa_jwk, sign_rs256};
 use crate::{
-    auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeySet, KeySource, Principal, Refusal},
+    auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeyRules, KeySet, KeySource, Principal, Refusal},
     clock::Clock,
     net::AddressPolicy,
 };
@@ -132,7 +132,7 @@ pub(super) fn document(keys: &[Value]) -> String {
 }
 
 pub(super) fn key_set(keys: &[Value]) -> KeySet {
-    KeySet::parse(document(keys).as_bytes()).unwrap()
+    KeySet::parse(document(keys).as_bytes(), &KeyRules::default().algorithms).unwrap()
 }
 
 /// `ISSUER` with an RSA and an EC key, and `OTHER_ISSUER` with other keys under the same ids.
@@ -151,7 +151,7 @@ pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
 
 pub(super) fn build(issuers: Vec<IssuerSettings>, clock: &Arc<FakeClock>, addresses: AddressPolicy) -> Authenticator {
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
-    Authenticator::new(issuers, AuthDeps { addresses, clock }).unwrap()
+    Authenticator::new(issuers, AuthDeps { addresses, clock, jitter_seed: 7 }).unwrap()
 }
 
 pub(super) fn bearer(token: &str) -> HeaderMap {
