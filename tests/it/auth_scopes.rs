@@ -122,7 +122,7 @@ async fn somebody_outside_of_the_group() {
 async fn somebody_of_another_tenant() {
     let door = Door::with_options(GatewayOptions {
         policy: policy(vec![rule(|rule| rule.tenants = vec!["acme".to_owned()])]),
-        issuer: Box::new(|issuer| issuer.tokens.tenant_claims = vec!["org_id".to_owned()]),
+        issuers: Box::new(|issuers| issuers[0].tokens.tenant_claims = vec!["org_id".to_owned()]),
         ..GatewayOptions::default()
     })
     .await;

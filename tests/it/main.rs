@@ -6,6 +6,7 @@
 
 mod auth_claims;
 mod auth_form;
+mod auth_pages;
 mod auth_scopes;
 mod canary;
 mod crate_graph;

@@ -58,7 +58,8 @@ impl Door {
 
     /// Of an issuer whose entry is changed so.
     pub(crate) async fn with(change: impl FnOnce(&mut IssuerConfig) + Send + 'static) -> Self {
-        Self::with_options(GatewayOptions { issuer: Box::new(change), ..GatewayOptions::default() }).await
+        let issuers = Box::new(|entries: &mut Vec<IssuerConfig>| change(&mut entries[0]));
+        Self::with_options(GatewayOptions { issuers, ..GatewayOptions::default() }).await
     }
 
     /// With this policy.

@@ -15,17 +15,17 @@ use super::client::PUBLIC_URL;
 pub(crate) struct GatewayOptions {
     pub(crate) config: GatewayConfig,
     pub(crate) policy: GatewayPolicy,
-    /// What becomes of the issuer's entry.
-    pub(crate) issuer: ChangeIssuer,
+    /// What becomes of the issuers' entries.
+    pub(crate) issuers: ChangeIssuers,
 }
 
-/// Changes an issuer's entry.
-pub(crate) type ChangeIssuer = Box<dyn FnOnce(&mut IssuerConfig) + Send>;
+/// Changes the entries of the issuers.
+pub(crate) type ChangeIssuers = Box<dyn FnOnce(&mut Vec<IssuerConfig>) + Send>;
 
 impl Default for GatewayOptions {
     /// All tools on, no rules, any valid token for what no rule names; no issuer yet.
     fn default() -> Self {
-        Self { config: config(), policy: policy(&[]), issuer: Box::new(|_| {}) }
+        Self { config: config(), policy: policy(&[]), issuers: Box::new(|_| {}) }
     }
 }
 
@@ -38,7 +38,7 @@ impl GatewayFiles {
     /// Writes them; `issuers` become the issuers of the configuration.
     pub(crate) fn write(options: GatewayOptions, issuers: &[&TestIssuer]) -> Self {
         let files = Self { folder: TempDir::new().unwrap() };
-        let GatewayOptions { mut config, policy, issuer: change } = options;
+        let GatewayOptions { mut config, policy, issuers: change } = options;
         let mut entries: Vec<IssuerConfig> = issuers
             .iter()
             .enumerate()
@@ -51,9 +51,7 @@ impl GatewayFiles {
                 }
             })
             .collect();
-        if let Some(first) = entries.first_mut() {
-            change(first);
-        }
+        change(&mut entries);
         config.auth.issuers.extend(entries);
         config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         std::fs::write(files.config(), config.to_json()).unwrap();
