@@ -15,4 +15,5 @@ pub mod mcp_client;
 pub mod packages;
 pub mod peers;
 mod program;
+pub mod suite;
 pub mod verify;
