@@ -49,6 +49,7 @@ pub(crate) async fn a_rotation_under_load_refuses_no_valid_call(world: &mut Worl
     gateway.forward(REFRESH_INTERVAL);
     keycloak.rotate_keys().await.unwrap();
     let newest = keycloak.client_credentials(&["tools:ping"]).await.unwrap();
+    assert_ne!(newest.key_id(), new.key_id());
     assert_pong(&gateway.ping(Era::Modern, &newest.access_token).await);
     assert_invalid(
         &gateway.ping(Era::Modern, &old.access_token).await,

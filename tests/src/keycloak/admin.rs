@@ -12,9 +12,6 @@ use super::{
 /// Of the administrator that a new Keycloak begins with.
 pub(super) const NAME: &str = "admin";
 
-/// Higher than that of the key which a realm begins with; each further one is higher again.
-const FIRST_PRIORITY: usize = 1000;
-
 const KEYS: &str = "org.keycloak.keys.KeyProvider";
 
 impl Keycloak {
@@ -28,7 +25,8 @@ impl Keycloak {
 
     /// A new key signs from now on; the old ones stay published.
     pub async fn rotate_keys(&self) -> Result<()> {
-        let priority = FIRST_PRIORITY + self.signing_keys().await?.len();
+        let highest = self.signing_keys().await?.into_iter().map(|(priority, _)| priority).max();
+        let priority = highest.context("nothing gives a key for RS256")? + 1;
         let provider = json!({
             "name": format!("rsa-{priority}"), "providerId": "rsa-generated", "providerType": KEYS,
             "config": { "priority": [priority.to_string()], "algorithm": ["RS256"] },

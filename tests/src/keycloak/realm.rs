@@ -85,6 +85,8 @@ fn mapper(template: &Value, audience: &str) -> Value {
     let mut mapper = template.clone();
     mapper["name"] = audience.into();
     mapper["config"]["included.custom.audience"] = audience.into();
+    // A switch that a user may turn on as well: then only its `typ` keeps an ID token from being one for the gateway.
+    mapper["config"]["id.token.claim"] = "true".into();
     mapper
 }
 
