@@ -66,3 +66,15 @@ pub(crate) async fn an_ended_session_gives_no_new_token_and_the_old_one_lives_un
     gateway.forward(Duration::from_secs(ACCESS_TOKEN_SECONDS.unsigned_abs()) + BEYOND_LEEWAY);
     assert_invalid(&gateway.ping(Era::Modern, &tokens.access_token).await, "the access token has expired");
 }
+
+/// What `offline_access` gives outlives the session that it was asked for in, and ends with the person's consent.
+pub(crate) async fn an_offline_token_outlives_the_session_and_ends_with_the_consent(world: &mut World) {
+    let tokens = world.keycloak.code_flow(&["tools:ping", "offline_access"]).await.unwrap();
+    world.keycloak.end_sessions().await.unwrap();
+    let tokens = world.keycloak.refresh(&tokens.refresh_token.unwrap()).await.unwrap();
+    let gateway = world.gateway().await;
+    assert_pong(&gateway.ping(Era::Modern, &tokens.access_token).await);
+    world.keycloak.revoke_consent().await.unwrap();
+    let refused = world.keycloak.refresh(&tokens.refresh_token.unwrap()).await.err().unwrap().to_string();
+    assert!(refused.contains("invalid_grant"), "{refused}");
+}

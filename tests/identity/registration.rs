@@ -10,6 +10,9 @@ use tests::{
 
 use crate::world::World;
 
+/// Of a program on the person's own machine.
+const REDIRECT: &str = "http://localhost:49152/callback";
+
 pub(crate) async fn a_client_with_a_foreign_redirect_is_refused(world: &mut World) {
     let (status, answer) =
         world.keycloak.register(&client("https://attacker.example.com/callback", "tools:ping")).await.unwrap();
@@ -18,11 +21,22 @@ pub(crate) async fn a_client_with_a_foreign_redirect_is_refused(world: &mut Worl
     assert!(answer["error_description"].as_str().unwrap().contains("Trusted Hosts"), "{answer}");
 }
 
+/// Whoever can bring mappers along gives himself any audience and any scope.
+pub(crate) async fn a_client_with_a_mapper_of_its_own_is_refused(world: &mut World) {
+    let mapper = json!({
+        "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
+        "config": { "included.custom.audience": world.found_at, "access.token.claim": "true" },
+    });
+    let client = json!({ "redirectUris": [REDIRECT], "publicClient": true, "protocolMappers": [mapper] });
+    let (status, answer) = world.keycloak.register_as("default", &client).await.unwrap();
+    assert_eq!(status, 403, "{answer}");
+    assert!(answer["error_description"].as_str().unwrap().contains("Allowed Protocol Mapper Types"), "{answer}");
+}
+
 /// A client that names scopes gets these and `basic`, and none of the realm's other default scopes: so the audience must
 /// come with the scopes that it names.
 pub(crate) async fn a_client_that_names_scopes_gets_the_audience_with_them(world: &mut World) {
-    let (status, answer) =
-        world.keycloak.register(&client("http://localhost:49152/callback", "tools:ping")).await.unwrap();
+    let (status, answer) = world.keycloak.register(&client(REDIRECT, "tools:ping")).await.unwrap();
     assert_eq!(status, 201, "{answer}");
     let id = answer["client_id"].as_str().unwrap();
     let (default, optional) = world.keycloak.client_scopes(id).await.unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Keycloak,
-    realm::{PERSON, REALM},
+    realm::{PERSON, PERSONAL, REALM},
 };
 
 /// Of the administrator that a new Keycloak begins with.
@@ -17,10 +17,22 @@ const KEYS: &str = "org.keycloak.keys.KeyProvider";
 impl Keycloak {
     /// Ends all sessions of [`PERSON`].
     pub async fn end_sessions(&self) -> Result<()> {
+        let path = format!("{}/logout", self.person().await?);
+        self.administer(Method::POST, &path, None).await.map(drop)
+    }
+
+    /// Takes back what [`PERSON`] has granted to the client `person`, offline tokens included.
+    pub async fn revoke_consent(&self) -> Result<()> {
+        let path = format!("{}/consents/{PERSONAL}", self.person().await?);
+        self.administer(Method::DELETE, &path, None).await.map(drop)
+    }
+
+    /// The path of [`PERSON`].
+    async fn person(&self) -> Result<String> {
         let users = self.administer(Method::GET, &format!("users?username={PERSON}"), None).await?;
         let users: Value = users.json().await?;
         let id = users[0]["id"].as_str().with_context(|| format!("{PERSON} is not in {users}"))?;
-        self.administer(Method::POST, &format!("users/{id}/logout"), None).await.map(drop)
+        Ok(format!("users/{id}"))
     }
 
     /// A new key signs from now on; the old ones stay published.

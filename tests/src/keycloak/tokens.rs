@@ -108,9 +108,14 @@ impl Keycloak {
         self.token(&[("grant_type", "refresh_token"), ("client_id", PERSONAL), ("refresh_token", refresh_token)]).await
     }
 
-    /// What an unknown program registers as, by RFC 7591; the answer's status and body.
+    /// An unknown program registers, by RFC 7591; the answer's status and body.
     pub async fn register(&self, metadata: &Value) -> Result<(StatusCode, Value)> {
-        let url = format!("{}/clients-registrations/openid-connect", self.issuer_url());
+        self.register_as("openid-connect", metadata).await
+    }
+
+    /// The same in a form of Keycloak's own, `default`, that can say all about a client.
+    pub async fn register_as(&self, form: &str, metadata: &Value) -> Result<(StatusCode, Value)> {
+        let url = format!("{}/clients-registrations/{form}", self.issuer_url());
         let response = self.http.post(url).json(metadata).send().await?;
         Ok((response.status(), response.json().await?))
     }
