@@ -37,17 +37,24 @@ pub(crate) struct GatewayFiles {
 impl GatewayFiles {
     /// Writes them; `issuers` become the issuers of the configuration.
     pub(crate) fn write(options: GatewayOptions, issuers: &[&TestIssuer]) -> Self {
+        let issuers: Vec<_> = issuers.iter().map(|issuer| (issuer.issuer_url(), issuer.ca_pem())).collect();
+        Self::trusting(options, &issuers)
+    }
+
+    /// The same with any issuers: what they are called, and the authority of their certificates.
+    pub(crate) fn trusting(options: GatewayOptions, issuers: &[(&str, &str)]) -> Self {
         let files = Self { folder: TempDir::new().unwrap() };
         let GatewayOptions { mut config, policy, issuers: change } = options;
+        let audience = config.public_url.clone();
         let mut entries: Vec<IssuerConfig> = issuers
             .iter()
             .enumerate()
-            .map(|(index, issuer)| {
+            .map(|(index, (issuer, ca_pem))| {
                 let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
-                std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
+                std::fs::write(&ca_file, ca_pem).unwrap();
                 IssuerConfig {
                     ca_file: Some(ca_file.to_str().unwrap().to_owned()),
-                    ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
+                    ..IssuerConfig::new(*issuer, [audience.clone()])
                 }
             })
             .collect();
