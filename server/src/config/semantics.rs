@@ -2,7 +2,9 @@
 //!
 //! Pure. The operator checks the same earlier; the process checks again, since it fails closed alone.
 
-use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig, UpstreamConfig};
+mod issuers;
+
+use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, UpstreamConfig};
 use url::Url;
 
 /// A field whose value cannot be served.
@@ -75,7 +77,7 @@ fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
         AuthMode::None if !auth.issuers.is_empty() => {
             Err(WrongField::new("auth.issuers", "must be empty under `mode: None`"))
         }
-        AuthMode::OAuth | AuthMode::None => issuers(&auth.issuers),
+        AuthMode::OAuth | AuthMode::None => issuers::check(&auth.issuers),
     }
 }
 
@@ -91,32 +93,6 @@ fn upstreams(upstreams: &[UpstreamConfig]) -> Result<(), WrongField> {
         }
     }
     Ok(())
-}
-
-fn issuers(issuers: &[IssuerConfig]) -> Result<(), WrongField> {
-    for (index, issuer) in issuers.iter().enumerate() {
-        let field = |name: &str| format!("auth.issuers[{index}].{name}");
-        if issuers[..index].iter().any(|earlier| earlier.issuer == issuer.issuer) {
-            return Err(WrongField::new(field("issuer"), "is named twice"));
-        }
-        if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
-            return Err(WrongField::new(field("audiences"), "must name at least one audience, none empty"));
-        }
-        keys_url(issuer, &field)?;
-    }
-    Ok(())
-}
-
-/// Where keys come from must be a URL; whether it is `https` is the HTTP client's rule (`net`), since
-/// loopback alone is exempt. Source: auth.md, section 3, point 3.
-fn keys_url(issuer: &IssuerConfig, field: &impl Fn(&str) -> String) -> Result<(), WrongField> {
-    match &issuer.jwks_uri {
-        Some(jwks_uri) => http_url(&field("jwksUri"), jwks_uri),
-        None => http_url(&field("issuer"), &issuer.issuer).map_err(|wrong| WrongField {
-            problem: format!("{}; an issuer that is no URL needs `jwksUri`", wrong.problem),
-            ..wrong
-        }),
-    }
 }
 
 fn http_url(field: &str, text: &str) -> Result<(), WrongField> {
