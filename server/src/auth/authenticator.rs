@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crds::gateway_report::{IssuerReport, KeySetState, MAX_ITEMS};
 use http::HeaderMap;
 use jsonwebtoken::Validation;
@@ -200,6 +201,12 @@ impl Authenticator {
     /// Whether every issuer has given one usable key set once. Never becomes false again.
     pub fn ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.ever_loaded())
+    }
+
+    /// The metadata of the first issuer, byte for byte as it was fetched last; `None` before that, and where its keys are
+    /// not found through it.
+    pub fn issuer_metadata(&self) -> Option<Bytes> {
+        self.issuers.first()?.keys.loaded()?.metadata.clone()
     }
 
     /// What is wrong with mounted files of keys at this moment: the issuer's position, and why.

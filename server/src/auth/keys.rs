@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use crds::gateway_report::KeySetState;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ use tracing::{info, warn};
 
 use super::{
     AuthDeps, FetchCause, FetchError, FetchStep, InvalidToken, KeyRules, KeySet, KeySource, Refusal,
-    fetch::KeyFetcher,
+    fetch::{Fetched, KeyFetcher},
     key_cache::SnapshotFile,
     key_file::{KeyDocument, LOOK_INTERVAL, MountedKeys},
     schedule::{Schedule, UnknownKey, refresh_interval},
@@ -78,6 +79,8 @@ pub(super) struct LoadedKeys {
     file: Option<[u8; 32]>,
     /// It comes from the process before this one; nobody has confirmed it since.
     restored: bool,
+    /// The issuer's own metadata, byte for byte, where the keys were found through it.
+    pub(super) metadata: Option<Bytes>,
 }
 
 /// What becomes of the snapshot after an attempt.
@@ -129,7 +132,7 @@ impl IssuerKeys {
             KeySource::JwksUri { uri, ca_pem } => fetcher(Some(uri), ca_pem)?,
             KeySource::File { path } => Source::File(MountedKeys::new(path)),
             KeySource::Static(set) => {
-                loaded = Some(LoadedKeys { set, age: None, file: None, restored: false });
+                loaded = Some(LoadedKeys { set, age: None, file: None, restored: false, metadata: None });
                 Source::Nowhere
             }
             KeySource::Unavailable => Source::Nowhere,
@@ -235,7 +238,7 @@ impl IssuerKeys {
         let at = clock.monotonic();
         let (jwks, was) = snapshot.origin.open(&bytes, clock.now(), self.rules.max_age)?;
         let set = KeySet::parse(jwks, &self.rules.algorithms).map_err(Ignored::KeySet)?;
-        Ok(Some(LoadedKeys { set, age: Some(Age { at, was }), file: None, restored: true }))
+        Ok(Some(LoadedKeys { set, age: Some(Age { at, was }), file: None, restored: true, metadata: None }))
     }
 
     /// One attempt to renew the set; what it says of the snapshot is for [`IssuerKeys::keep`]. Only the refresh task may
@@ -277,10 +280,11 @@ impl IssuerKeys {
     async fn fetch(&self, fetcher: &KeyFetcher, clock: &dyn Clock) -> Result<(Option<LoadedKeys>, Keep), FetchError> {
         // The age counts from the question: the answer may be older than its arrival.
         let (age, asked_at) = (Age { at: clock.monotonic(), was: Duration::ZERO }, clock.now());
-        let jwks = fetcher.fetch().await?.jwks;
+        let Fetched { jwks, metadata } = fetcher.fetch().await?;
         let set = KeySet::parse(&jwks, &self.rules.algorithms)?;
         let keep = Keep::Set { jwks, identity: set.identity(), asked_at };
-        let loaded = LoadedKeys { set, age: Some(age), file: None, restored: false };
+        let loaded =
+            LoadedKeys { set, age: Some(age), file: None, restored: false, metadata: metadata.map(Bytes::from) };
         Ok((Some(loaded), keep))
     }
 
@@ -296,7 +300,7 @@ impl IssuerKeys {
         let age = Age { at: clock.monotonic(), was: document.age };
         let set = KeySet::parse(&document.jwks, &self.rules.algorithms);
         let set = set.map_err(|problem| refused(FetchCause::KeySet(problem)))?;
-        Ok(Some(LoadedKeys { set, age: Some(age), file, restored: false }))
+        Ok(Some(LoadedKeys { set, age: Some(age), file, restored: false, metadata: None }))
     }
 
     fn accept(&self, loaded: LoadedKeys) {

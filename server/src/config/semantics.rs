@@ -4,7 +4,7 @@
 
 mod issuers;
 
-use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, UpstreamConfig};
+use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig, UpstreamConfig};
 use url::Url;
 
 /// A field whose value cannot be served.
@@ -77,7 +77,23 @@ fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
         AuthMode::None if !auth.issuers.is_empty() => {
             Err(WrongField::new("auth.issuers", "must be empty under `mode: None`"))
         }
-        AuthMode::OAuth | AuthMode::None => issuers::check(&auth.issuers),
+        AuthMode::OAuth | AuthMode::None => {
+            issuers::check(&auth.issuers)?;
+            mirror(auth)
+        }
+    }
+}
+
+/// Of several issuers there is no telling whose metadata a client should have, and only discovery brings any.
+fn mirror(auth: &AuthConfig) -> Result<(), WrongField> {
+    let is_discovered = |issuer: &IssuerConfig| issuer.jwks_uri.is_none() && issuer.jwks_file.is_none();
+    match auth.issuers.as_slice() {
+        _ if !auth.issuer_metadata_mirror => Ok(()),
+        [issuer] if is_discovered(issuer) => Ok(()),
+        _ => Err(WrongField::new(
+            "auth.issuerMetadataMirror",
+            "needs exactly one issuer, without `jwksUri` and `jwksFile`: it serves what discovery brings",
+        )),
     }
 }
 

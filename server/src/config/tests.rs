@@ -208,6 +208,31 @@ fn a_mapping_grants_scopes_that_a_token_could_carry() {
 }
 
 #[test]
+fn a_mirror_needs_one_issuer_that_is_discovered() {
+    let mirrored = |change: fn(&mut Value)| {
+        let mut config = valid();
+        config["auth"]["issuerMetadataMirror"] = json!(true);
+        change(&mut config["auth"]);
+        Config::parse("f", &bytes(&config)).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(mirrored(|_| {}), Ok(()));
+    let problem = "f: field `auth.issuerMetadataMirror`: needs exactly one issuer, without `jwksUri` and `jwksFile`: \
+                   it serves what discovery brings";
+    for change in [
+        |auth: &mut Value| auth["issuers"][0]["jwksUri"] = json!("https://keys.example.com/"),
+        |auth| auth["issuers"][0]["jwksFile"] = json!("/keys/0.json"),
+        |auth| {
+            let other = json!({ "issuer": "https://other.example.com", "audiences": ["a"] });
+            auth["issuers"].as_array_mut().unwrap().push(other);
+        },
+        |auth| *auth = json!({ "mode": "None", "insecureAllowUnauthenticated": true, "issuerMetadataMirror": true }),
+    ] as [fn(&mut Value); 4]
+    {
+        assert_eq!(mirrored(change), Err(problem.to_owned()));
+    }
+}
+
+#[test]
 fn hosts_and_origins_must_be_comparable_as_they_stand() {
     check(
         |config| config["acceptedHosts"] = json!(["ok.example", "Tools.example:80"]),
