@@ -5,6 +5,7 @@
 
 use std::{
     net::IpAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,7 @@ use crds::gateway_config::AuthMode;
 use secrecy::ExposeSecret;
 
 use crate::{
-    auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings},
+    auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings, KeyCache},
     clock::{Clock, SystemClock},
     config::{CaFile, Config},
     features::{Catalog, CatalogError, Change, Changes, DEFAULT_DEADLINE, Features, Provider},
@@ -90,6 +91,8 @@ pub struct Deps {
     pub api_server: Option<IpAddr>,
     /// Differs between processes: pods that started together do not ask their issuers together.
     pub jitter_seed: u64,
+    /// The folder in which key sets are kept over a restart. `None`: nowhere.
+    pub key_cache: Option<PathBuf>,
     /// Who issues tokens instead of the configuration's issuers: the in-process issuer of `--dev`.
     pub issuers: Option<Vec<IssuerSettings>>,
     /// What is offered besides the configuration's: nothing, but in tests.
@@ -104,6 +107,7 @@ impl Deps {
             listens_on_loopback,
             api_server: None,
             jitter_seed: rand::random(),
+            key_cache: None,
             issuers: None,
             providers: Box::new(|_| Vec::new()),
         }
@@ -157,7 +161,12 @@ impl App {
         let clock = deps.clock;
         let cas = config.read_cas();
         let issuers = deps.issuers.unwrap_or_else(|| config.issuers(&cas));
-        let auth_deps = AuthDeps { addresses, clock: Arc::clone(&clock), jitter_seed: deps.jitter_seed };
+        let auth_deps = AuthDeps {
+            addresses,
+            clock: Arc::clone(&clock),
+            jitter_seed: deps.jitter_seed,
+            key_cache: deps.key_cache.map(|folder| Arc::new(KeyCache::new(folder))),
+        };
         let authenticator = match config.gateway.auth.mode {
             AuthMode::None => None,
             AuthMode::OAuth => {

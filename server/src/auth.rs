@@ -4,6 +4,7 @@
 //! headers -> bearer -> token_form -> (issuer, key_set) -> signature -> claims -> Principal
 //!                \-> decision_cache: the same answer for the price of a hash
 //! keys: one task for each issuer fetches its key set, or reads the file that the operator mounts; a request never does
+//! key_cache: the last good set on disk, for a restart while the issuer is down
 //! ```
 //!
 //! Whatever decides takes the time as an argument. No part of a token, no key and no claim of a token that
@@ -16,6 +17,7 @@ mod claims;
 mod decision_cache;
 mod failure_budget;
 mod fetch;
+mod key_cache;
 mod key_file;
 mod key_set;
 mod keys;
@@ -25,12 +27,14 @@ mod refusal;
 mod schedule;
 mod settings;
 mod signature;
+mod snapshot;
 mod strict_json;
 mod token_form;
 mod token_rules;
 
 pub use authenticator::{AuthHealth, Authenticator, IssuerHealth};
 pub use fetch::{FetchCause, FetchError, FetchStep};
+pub use key_cache::KeyCache;
 pub use key_set::{KeySet, KeySetError, SkippedKeys};
 pub use principal::{Principal, PrincipalKind, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};

@@ -93,7 +93,8 @@ impl Config {
 
     fn check(gateway: GatewayConfig, revision: String) -> Result<Self, semantics::WrongField> {
         let endpoint = EndpointUrl::parse(&gateway.public_url)
-            .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?;
+            .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?
+            .serving(&gateway.auth);
         semantics::check(&gateway)?;
         let sealing_keys = gateway
             .sealing_key_files

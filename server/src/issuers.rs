@@ -14,7 +14,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts `first`, and looks at the files until `shutdown`.
 pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdown: CancellationToken) {
-    let mut current = Running::start(first, &tasks, &shutdown);
+    let mut current = Running::start(first, |first, stop| first.run(&tasks, stop), &shutdown);
     let mut trusted = app.cas().to_vec();
     let mut successor = None;
     let reader = Reader::new();
@@ -24,7 +24,12 @@ pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdo
         let Some(found) = shutdown.run_until_cancelled(read).await else { return };
         let found = found.unwrap_or_else(|| app.config().cas_not_in_time());
         if let Some(next) = look(&app, found, &mut trusted) {
-            successor = Some(Running::start(next, &tasks, &shutdown));
+            // While there are no keys at all, those of the process before this one are better than none.
+            let alone = !current.authenticator.ready();
+            let run = |next: &Authenticator, stop| {
+                if alone { next.run(&tasks, stop) } else { next.run_as_successor(&tasks, stop) }
+            };
+            successor = Some(Running::start(next, run, &shutdown));
         }
         let is_due = |next: &Running| next.authenticator.ready() || !current.authenticator.ready();
         if let Some(next) = successor.take_if(|next| is_due(next)) {
@@ -67,9 +72,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(authenticator: Arc<Authenticator>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
+    fn start(
+        authenticator: Arc<Authenticator>,
+        run: impl FnOnce(&Authenticator, CancellationToken),
+        shutdown: &CancellationToken,
+    ) -> Self {
         let stop = shutdown.child_token();
-        authenticator.run(tasks, stop.clone());
+        run(&authenticator, stop.clone());
         Self { authenticator, _stop: stop.drop_guard() }
     }
 }

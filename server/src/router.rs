@@ -93,9 +93,15 @@ where
     match route {
         Route::Unknown => return Err(Error::NotFound),
         // Where no token is asked for, nothing says where to get one.
-        Route::Metadata if app.authenticator().is_none() => return Err(Error::NotFound),
-        // This document alone is for pages of any origin.
-        Route::Metadata => return document(request.method(), || endpoint::metadata(app)),
+        Route::Metadata | Route::RootMetadata | Route::IssuerMetadata if app.authenticator().is_none() => {
+            return Err(Error::NotFound);
+        }
+        // These documents alone are for pages of any origin.
+        Route::Metadata | Route::RootMetadata => return document(request.method(), || endpoint::metadata(app)),
+        Route::IssuerMetadata => {
+            let metadata = endpoint::issuer_metadata(app)?;
+            return document(request.method(), || metadata);
+        }
         Route::Health | Route::Capabilities | Route::Endpoint => {}
     }
     // Before authentication: a preflight has no token, and a 401 must be readable by its page.

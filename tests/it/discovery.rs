@@ -2,9 +2,11 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tests::issuer::Fault;
 use url::Url;
 
 use crate::support::client::{McpClient, PUBLIC_URL};
+use crate::support::in_process::spawn_gateway_without_waiting;
 use crate::support::message::{LEGACY, MODERN};
 use crate::support::{Era, GatewayOptions, Message, spawn_gateway};
 
@@ -42,6 +44,48 @@ async fn the_root_form_of_the_metadata_does_not_exist_beside_a_path() {
     let gateway = spawn_gateway(GatewayOptions::default()).await;
     let root = gateway.client.get("/.well-known/oauth-protected-resource", None).await;
     assert_eq!(root.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn by_opt_in_the_root_form_is_the_same_document() {
+    let mut options = GatewayOptions::default();
+    options.config.auth.root_metadata = true;
+    let gateway = spawn_gateway(options).await;
+    let root = gateway.client.get("/.well-known/oauth-protected-resource", None).await;
+    assert_eq!(root.status, StatusCode::OK);
+    assert_eq!(root.json(), gateway.client.get(METADATA_PATH, None).await.json());
+    assert_eq!(root.header("access-control-allow-origin"), Some("*"));
+}
+
+/// For clients of 2025-03-26, which look for the authorization server under the host of the endpoint.
+#[tokio::test]
+async fn by_opt_in_the_issuers_metadata_is_served_byte_for_byte_once_it_is_there() {
+    const MIRROR: &str = "/.well-known/oauth-authorization-server";
+    let mut options = GatewayOptions::default();
+    options.config.auth.issuer_metadata_mirror = true;
+    let gateway = spawn_gateway_without_waiting(options, Fault::Down).await;
+    let waiting = gateway.client.get(MIRROR, None).await;
+    assert_eq!(waiting.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(waiting.header("retry-after"), Some("1"));
+    assert_eq!(waiting.json()["error"], "metadata_unavailable");
+
+    gateway.issuer.set_fault(Fault::None);
+    gateway.until_ready().await;
+    let issuer = McpClient::trusting(gateway.issuer.ca_pem());
+    let url = format!("{}/.well-known/openid-configuration", gateway.issuer.issuer_url());
+    let original = issuer.get(url).send().await.unwrap().bytes().await.unwrap();
+    let mirrored = gateway.client.get(MIRROR, None).await;
+    assert_eq!((mirrored.status, &mirrored.body), (StatusCode::OK, &original.to_vec()));
+    assert_eq!(mirrored.header("content-type"), Some("application/json"));
+    assert_eq!(mirrored.header("access-control-allow-origin"), Some("*"));
+    let head = gateway.client.request(Method::HEAD, MIRROR).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], original.len().to_string().as_str());
+    let post = gateway.client.request(Method::POST, MIRROR).send().await.unwrap();
+    assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+
+    // Without the issuer it stays as it was fetched last.
+    gateway.issuer.set_fault(Fault::Down);
+    assert_eq!(gateway.client.get(MIRROR, None).await.body, original.to_vec());
 }
 
 #[tokio::test]

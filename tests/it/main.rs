@@ -13,6 +13,7 @@ mod crate_graph;
 mod dev;
 mod discovery;
 mod http;
+mod key_cache;
 mod keys;
 mod policy;
 mod rules;

@@ -11,14 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crds::gateway_report::{IssuerReport, KeySetState, MAX_ITEMS};
 use http::HeaderMap;
 use jsonwebtoken::Validation;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AuthDeps, AuthSetupError, FetchCause, InvalidToken, IssuerSettings, Principal, Refusal, SkippedKeys, bearer,
-    claims,
+    AuthDeps, AuthSetupError, FetchCause, InvalidToken, IssuerSettings, KeyCache, Principal, Refusal, SkippedKeys,
+    bearer, claims,
     decision_cache::{Decision, DecisionCache, TokenHash, token_hash},
     failure_budget::{FailureBudget, RETRY_AFTER},
     key_set::KeyAlgorithm,
@@ -40,6 +41,8 @@ pub struct Authenticator {
     /// Written by requests that verified a token; emptied by refresh tasks.
     pub(super) decisions: DecisionCache,
     clock: Arc<dyn Clock>,
+    /// Counts what goes wrong; read for metrics.
+    key_cache: Option<Arc<KeyCache>>,
     /// Whether the refresh tasks were started.
     running: AtomicBool,
 }
@@ -62,6 +65,8 @@ struct Issuer {
 pub struct AuthHealth {
     /// In the order of the configuration.
     pub issuers: Vec<IssuerHealth>,
+    /// How often a key set could not be kept on disk, or removed from it.
+    pub key_cache_failures: u64,
 }
 
 /// How one issuer is doing.
@@ -95,6 +100,7 @@ impl Authenticator {
             issuers: issuers.collect::<Result<_, _>>()?,
             decisions: DecisionCache::new(),
             clock: deps.clock,
+            key_cache: deps.key_cache,
             running: AtomicBool::new(false),
         })
     }
@@ -165,9 +171,20 @@ impl Authenticator {
         Ok((index, issuer))
     }
 
-    /// Starts one refresh task for each issuer; a second call does nothing.
-    #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
+    /// Starts one refresh task for each issuer; a second call does nothing. The tasks first take over what the process
+    /// before this one has kept.
     pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
+        self.start(tasks, shutdown, true);
+    }
+
+    /// The same for one that is to follow another: it begins with keys that it has fetched itself, since that is what tells
+    /// whether it can.
+    pub fn run_as_successor(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
+        self.start(tasks, shutdown, false);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
+    fn start(&self, tasks: &TaskTracker, shutdown: CancellationToken, restores: bool) {
         if self.running.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -175,6 +192,9 @@ impl Authenticator {
             let (keys, decisions) = (Arc::clone(&issuer.keys), self.decisions.clone());
             let clock = Arc::clone(&self.clock);
             let work = async move {
+                if restores {
+                    keys.restore(&*clock).await;
+                }
                 loop {
                     keys.due(&*clock).await;
                     renew(&keys, &decisions, index, &*clock).await;
@@ -188,6 +208,12 @@ impl Authenticator {
     /// Whether every issuer has given one usable key set once. Never becomes false again.
     pub fn ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.ever_loaded())
+    }
+
+    /// The metadata of the first issuer, byte for byte as it was fetched last; `None` before that, and where its keys are
+    /// not found through it.
+    pub fn issuer_metadata(&self) -> Option<Bytes> {
+        self.issuers.first()?.keys.loaded()?.metadata.clone()
     }
 
     /// What is wrong with mounted files of keys at this moment: the issuer's position, and why.
@@ -205,7 +231,10 @@ impl Authenticator {
     /// Age and state of each issuer's keys.
     pub fn health(&self) -> AuthHealth {
         let now = self.clock.monotonic();
-        AuthHealth { issuers: self.issuers.iter().map(|issuer| issuer.health(now)).collect() }
+        AuthHealth {
+            issuers: self.issuers.iter().map(|issuer| issuer.health(now)).collect(),
+            key_cache_failures: self.key_cache.as_ref().map_or(0, |cache| cache.failures()),
+        }
     }
 
     fn now(&self) -> i64 {
@@ -217,13 +246,20 @@ impl Authenticator {
     pub(super) async fn refresh(&self, index: usize) {
         renew(&self.issuers[index].keys, &self.decisions, index, &*self.clock).await;
     }
+
+    /// What the task of the issuer at `index` does first.
+    #[cfg(test)]
+    pub(super) async fn restore(&self, index: usize) {
+        self.issuers[index].keys.restore(&*self.clock).await;
+    }
 }
 
 /// One attempt, and the end of every decision that was made with keys which are no longer in force.
 async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock: &dyn Clock) {
-    keys.refresh(clock).await;
+    let keep = keys.refresh(clock).await;
     let in_force = keys.usable(clock.monotonic());
     decisions.keep_only(index, in_force.map(|loaded| loaded.set.identity()));
+    keys.keep(keep).await;
 }
 
 impl Issuer {

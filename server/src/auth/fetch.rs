@@ -32,6 +32,8 @@ pub(super) struct KeyFetcher {
 pub(super) struct Fetched {
     /// The key set.
     pub(super) jwks: Vec<u8>,
+    /// The document that was discovered, if one was needed.
+    pub(super) metadata: Option<Vec<u8>>,
 }
 
 /// Why there is no new key set. One sentence, made of fixed phrases.
@@ -169,21 +171,23 @@ impl KeyFetcher {
 
     /// One attempt; two requests of at most 5 s each. What comes is a JSON document by its head only.
     pub(super) async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let jwks_uri = match &self.jwks_uri {
-            Some(uri) => uri.clone(),
-            None => self.discover().await.map_err(|cause| FetchError { step: FetchStep::Discovery, cause })?,
-        };
+        let discovery = |cause| FetchError { step: FetchStep::Discovery, cause };
+        let (jwks_uri, metadata) = self.locate().await.map_err(discovery)?;
         let jwks = self.get(&jwks_uri).await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })?;
-        Ok(Fetched { jwks })
+        Ok(Fetched { jwks, metadata })
     }
 
-    async fn discover(&self) -> Result<String, FetchCause> {
+    /// Where the keys are, and the document that says so, if one was needed.
+    async fn locate(&self) -> Result<(String, Option<Vec<u8>>), FetchCause> {
+        if let Some(uri) = &self.jwks_uri {
+            return Ok((uri.clone(), None));
+        }
         let body = self.get(&discovery_url(&self.issuer)).await?;
         let document: DiscoveryDocument = serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
         if document.issuer != self.issuer {
             return Err(FetchCause::IssuerMismatch);
         }
-        Ok(document.jwks_uri)
+        Ok((document.jwks_uri, Some(body)))
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchCause> {

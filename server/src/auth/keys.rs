@@ -12,16 +12,20 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use crds::gateway_report::KeySetState;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::{
     AuthDeps, FetchCause, FetchError, FetchStep, InvalidToken, KeyRules, KeySet, KeySource, Refusal,
-    fetch::KeyFetcher,
+    fetch::{Fetched, KeyFetcher},
+    key_cache::SnapshotFile,
     key_file::{KeyDocument, LOOK_INTERVAL, MountedKeys},
     schedule::{Schedule, UnknownKey, refresh_interval},
+    snapshot::{Ignored, Origin},
 };
 use crate::{clock::Clock, net::ClientError};
 
@@ -38,6 +42,8 @@ pub(super) struct IssuerKeys {
     issuer: Arc<str>,
     /// Asked by `refresh` alone.
     source: Source,
+    /// Read by `restore`, written by `keep`. `None`: these keys are not kept over a restart.
+    snapshot: Option<SnapshotFile>,
     /// As configured; read at each attempt.
     rules: KeyRules,
     /// Written by `refresh`, read by every request.
@@ -71,6 +77,27 @@ pub(super) struct LoadedKeys {
     age: Option<Age>,
     /// SHA-256 of the mounted file that it was read from, to tell a changed one.
     file: Option<[u8; 32]>,
+    /// It comes from the process before this one; nobody has confirmed it since.
+    restored: bool,
+    /// The issuer's own metadata, byte for byte, where the keys were found through it.
+    pub(super) metadata: Option<Bytes>,
+}
+
+/// What becomes of the snapshot after an attempt.
+pub(super) enum Keep {
+    /// It stays as it is.
+    AsItIs,
+    /// It is replaced.
+    Set {
+        /// As it was fetched.
+        jwks: Vec<u8>,
+        /// [`KeySet::identity`].
+        identity: [u8; 32],
+        /// When it was asked for, by the time of day.
+        asked_at: Timestamp,
+    },
+    /// It goes: the issuer has withdrawn its keys.
+    Nothing,
 }
 
 /// How old something was at some moment; it ages on the monotonic clock from then on.
@@ -90,6 +117,12 @@ impl IssuerKeys {
         deps: &AuthDeps,
     ) -> Result<Self, ClientError> {
         let mut loaded = None;
+        let origin = match &source {
+            KeySource::Discovery { .. } => Some(Origin::new(Arc::clone(&issuer), None)),
+            KeySource::JwksUri { uri, .. } => Some(Origin::new(Arc::clone(&issuer), Some(uri.clone()))),
+            // A file is there after a restart as it was before.
+            KeySource::File { .. } | KeySource::Static(_) | KeySource::Unavailable => None,
+        };
         let fetcher = |jwks_uri, ca_pem: Option<Vec<u8>>| {
             let addresses = rules.addresses(deps.addresses);
             KeyFetcher::new(issuer.to_string(), jwks_uri, ca_pem.as_deref(), addresses).map(Source::Issuer)
@@ -99,10 +132,14 @@ impl IssuerKeys {
             KeySource::JwksUri { uri, ca_pem } => fetcher(Some(uri), ca_pem)?,
             KeySource::File { path } => Source::File(MountedKeys::new(path)),
             KeySource::Static(set) => {
-                loaded = Some(LoadedKeys { set, age: None, file: None });
+                loaded = Some(LoadedKeys { set, age: None, file: None, restored: false, metadata: None });
                 Source::Nowhere
             }
             KeySource::Unavailable => Source::Nowhere,
+        };
+        let snapshot = match (&deps.key_cache, origin) {
+            (Some(cache), Some(origin)) => Some(SnapshotFile::new(Arc::clone(cache), origin)),
+            _ => None,
         };
         let interval = match source {
             Source::Issuer(_) => refresh_interval(rules.max_age),
@@ -113,6 +150,7 @@ impl IssuerKeys {
         Ok(Self {
             issuer,
             source,
+            snapshot,
             rules,
             ever_loaded: AtomicBool::new(loaded.is_some()),
             loaded: ArcSwapOption::new(loaded.map(Arc::new)),
@@ -176,32 +214,78 @@ impl IssuerKeys {
         let _ = tokio::time::timeout(wait, self.wake.notified()).await;
     }
 
-    /// One attempt to renew the set. Only the refresh task may call it.
-    pub(super) async fn refresh(&self, clock: &dyn Clock) {
+    /// Takes over the set that the process before this one has kept, if it is good. Only the refresh task may call it, once
+    /// and first.
+    pub(super) async fn restore(&self, clock: &dyn Clock) {
+        let Some(snapshot) = self.snapshot.as_ref().filter(|_| !self.ever_loaded()) else { return };
+        let issuer = &self.issuer;
+        match self.last_good(snapshot, clock).await {
+            Ok(None) => {}
+            Ok(Some(loaded)) => {
+                let (usable, seconds) = (loaded.set.usable(), loaded.age(clock.monotonic()).as_secs());
+                info!(issuer = %issuer, usable, "took over {usable} keys of {issuer} that are {seconds} s old");
+                snapshot.found(loaded.set.identity());
+                self.put_into_force(loaded);
+            }
+            Err(reason) => {
+                warn!(issuer = %issuer, reason = %reason, "the snapshot of the keys of {issuer} is ignored: {reason}");
+            }
+        }
+    }
+
+    async fn last_good(&self, snapshot: &SnapshotFile, clock: &dyn Clock) -> Result<Option<LoadedKeys>, Ignored> {
+        let Some(bytes) = snapshot.read().await? else { return Ok(None) };
+        let at = clock.monotonic();
+        let (jwks, was) = snapshot.origin.open(&bytes, clock.now(), self.rules.max_age)?;
+        let set = KeySet::parse(jwks, &self.rules.algorithms).map_err(Ignored::KeySet)?;
+        Ok(Some(LoadedKeys { set, age: Some(Age { at, was }), file: None, restored: true, metadata: None }))
+    }
+
+    /// One attempt to renew the set; what it says of the snapshot is for [`IssuerKeys::keep`]. Only the refresh task may
+    /// call it.
+    pub(super) async fn refresh(&self, clock: &dyn Clock) -> Keep {
         let attempt = match &self.source {
-            Source::Issuer(fetcher) => self.fetch(fetcher, clock).await.map(Some),
-            Source::File(mounted) => self.read(mounted, clock).await,
-            Source::Nowhere => return,
+            Source::Issuer(fetcher) => self.fetch(fetcher, clock).await,
+            Source::File(mounted) => self.read(mounted, clock).await.map(|loaded| (loaded, Keep::AsItIs)),
+            Source::Nowhere => return Keep::AsItIs,
         };
         let now = clock.monotonic();
-        match attempt {
-            Ok(loaded) => {
+        let keep = match attempt {
+            Ok((loaded, keep)) => {
                 if let Some(loaded) = loaded {
                     self.accept(loaded);
                 }
                 self.schedule().succeeded(now);
+                keep
             }
-            Err(error) => self.note_failure(error, now),
-        }
+            Err(error) => {
+                self.note_failure(error, now);
+                if error.withdraws_keys() { Keep::Nothing } else { Keep::AsItIs }
+            }
+        };
         self.attempts.send_modify(|attempts| *attempts += 1);
+        keep
     }
 
-    async fn fetch(&self, fetcher: &KeyFetcher, clock: &dyn Clock) -> Result<LoadedKeys, FetchError> {
+    /// Brings the snapshot up to date. Apart from the attempt: nobody who waits for keys waits for a disk.
+    pub(super) async fn keep(&self, keep: Keep) {
+        let Some(snapshot) = &self.snapshot else { return };
+        match keep {
+            Keep::AsItIs => {}
+            Keep::Set { jwks, identity, asked_at } => snapshot.keep(&jwks, identity, asked_at).await,
+            Keep::Nothing => snapshot.forget().await,
+        }
+    }
+
+    async fn fetch(&self, fetcher: &KeyFetcher, clock: &dyn Clock) -> Result<(Option<LoadedKeys>, Keep), FetchError> {
         // The age counts from the question: the answer may be older than its arrival.
-        let age = Age { at: clock.monotonic(), was: Duration::ZERO };
-        let jwks = fetcher.fetch().await?.jwks;
+        let (age, asked_at) = (Age { at: clock.monotonic(), was: Duration::ZERO }, clock.now());
+        let Fetched { jwks, metadata } = fetcher.fetch().await?;
         let set = KeySet::parse(&jwks, &self.rules.algorithms)?;
-        Ok(LoadedKeys { set, age: Some(age), file: None })
+        let keep = Keep::Set { jwks, identity: set.identity(), asked_at };
+        let loaded =
+            LoadedKeys { set, age: Some(age), file: None, restored: false, metadata: metadata.map(Bytes::from) };
+        Ok((Some(loaded), keep))
     }
 
     /// `None`: the file is the one whose keys are in force.
@@ -216,7 +300,7 @@ impl IssuerKeys {
         let age = Age { at: clock.monotonic(), was: document.age };
         let set = KeySet::parse(&document.jwks, &self.rules.algorithms);
         let set = set.map_err(|problem| refused(FetchCause::KeySet(problem)))?;
-        Ok(Some(LoadedKeys { set, age: Some(age), file }))
+        Ok(Some(LoadedKeys { set, age: Some(age), file, restored: false, metadata: None }))
     }
 
     fn accept(&self, loaded: LoadedKeys) {
@@ -226,6 +310,10 @@ impl IssuerKeys {
             let (usable, skipped, issuer) = (set.usable(), set.skipped().total(), &self.issuer);
             info!(issuer = %issuer, usable, skipped, "loaded {usable} keys of {issuer}, left out {skipped}");
         }
+        self.put_into_force(loaded);
+    }
+
+    fn put_into_force(&self, loaded: LoadedKeys) {
         self.loaded.store(Some(Arc::new(loaded)));
         self.ever_loaded.store(true, Ordering::Release);
     }
@@ -250,7 +338,7 @@ impl IssuerKeys {
         let failing = self.last_error().is_some();
         match loaded.age(now) {
             age if age > self.rules.max_age => KeySetState::Expired,
-            age if failing || age > self.fresh_for() => KeySetState::Stale,
+            age if failing || loaded.restored || age > self.fresh_for() => KeySetState::Stale,
             _ => KeySetState::Ready,
         }
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules, auth::DAY_SECONDS};
 
-use super::{KeySet, fetch, token_rules::RulesError};
+use super::{KeyCache, KeySet, fetch, token_rules::RulesError};
 use crate::{
     clock::Clock,
     net::{AddressPolicy, ClientError},
@@ -71,6 +71,8 @@ pub struct AuthDeps {
     pub clock: Arc<dyn Clock>,
     /// Differs between processes, so that pods do not ask an issuer at the same moments.
     pub jitter_seed: u64,
+    /// Where the last good key sets are kept over a restart. `None`: nowhere.
+    pub key_cache: Option<Arc<KeyCache>>,
 }
 
 /// Why there is no authenticator. Names the field of the configuration.

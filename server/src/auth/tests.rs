@@ -12,4 +12,5 @@ mod keys;
 mod matrix;
 mod mounted;
 mod refresh;
+mod snapshots;
 mod support;

@@ -106,7 +106,8 @@ mod tests {
     const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
     async fn caller(issuer: &DevIssuer, token: &SecretString, now: Timestamp) -> Result<String, Refusal> {
-        let deps = AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)), jitter_seed: 0 };
+        let deps =
+            AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)), jitter_seed: 0, key_cache: None };
         let authenticator = Authenticator::new(vec![issuer.settings(RESOURCE)], deps).unwrap();
         assert!(authenticator.ready(), "nothing has to be fetched");
         let mut headers = HeaderMap::new();

@@ -150,8 +150,13 @@ pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
 }
 
 pub(super) fn build(issuers: Vec<IssuerSettings>, clock: &Arc<FakeClock>, addresses: AddressPolicy) -> Authenticator {
+    Authenticator::new(issuers, deps(clock, addresses)).unwrap()
+}
+
+/// Without a folder for keys.
+pub(super) fn deps(clock: &Arc<FakeClock>, addresses: AddressPolicy) -> AuthDeps {
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
-    Authenticator::new(issuers, AuthDeps { addresses, clock, jitter_seed: 7 }).unwrap()
+    AuthDeps { addresses, clock, jitter_seed: 7, key_cache: None }
 }
 
 pub(super) fn bearer(token: &str) -> HeaderMap {
