@@ -37,7 +37,8 @@ pub(crate) fn an_sdk_finds_its_way_from_the_url_to_a_call(world: &World) -> Resu
     space.wait_ready()?;
     let stranger = space.client_with(&[])?;
     wait_until("the endpoint asks for a token through the ingress", PATIENCE, || {
-        let answer = world.send(&stranger, &stranger.call("ping", &json!({}))).map_err(|problem| format!("{problem:#}"))?;
+        let answer =
+            world.send(&stranger, &stranger.call("ping", &json!({}))).map_err(|problem| format!("{problem:#}"))?;
         if answer.status == 401 { Ok(()) } else { Err(answer.status.to_string()) }
     })?;
     let discovery = world.wait(keycloak.discovery())?;

@@ -136,6 +136,7 @@ fn condition(condition: &ClaimCondition, field: &str) -> Result<(), WrongField> 
         ClaimTest::Equals(value) => text(value, &test("equals")),
         // An empty one would hold for every text.
         ClaimTest::Prefix(value) => text(value, &test("prefix")),
+        ClaimTest::Suffix(value) => text(value, &test("suffix")),
         ClaimTest::In(values) if values.is_empty() => Err(WrongField::new(test("in"), "must name at least one text")),
         ClaimTest::In(values) => each_text(values, &test("in"), text),
         ClaimTest::EqualsClaim(path) => claim_path(path, &test("equalsClaim")),
