@@ -92,8 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pod_without_keys_is_live_and_not_ready() {
-        let (issuer, audiences) = (DEV_ISSUER.to_owned(), vec!["a".to_owned()]);
-        let app = app(vec![IssuerSettings { issuer, audiences, keys: KeySource::Unavailable }]);
+        let app = app(vec![IssuerSettings::new(DEV_ISSUER, vec!["a".to_owned()], KeySource::Unavailable)]);
         assert_eq!(answer(&app, "/readyz").await.0, 503);
         assert_eq!(answer(&app, "/livez").await.0, 200);
         assert_eq!(answer(&app, "/report").await.1["issuers"][0]["state"], "Pending");

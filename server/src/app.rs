@@ -5,6 +5,7 @@
 
 use std::{
     net::IpAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,7 @@ use crds::gateway_config::AuthMode;
 use secrecy::ExposeSecret;
 
 use crate::{
-    auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings},
+    auth::{AuthDeps, AuthSetupError, Authenticator, IssuerSettings, KeyCache},
     clock::{Clock, SystemClock},
     config::{CaFile, Config},
     features::{Catalog, CatalogError, Change, Changes, DEFAULT_DEADLINE, Features, Provider},
@@ -88,6 +89,10 @@ pub struct Deps {
     pub listens_on_loopback: bool,
     /// The Kubernetes API server, which is neither issuer nor collector. `None` outside of a cluster.
     pub api_server: Option<IpAddr>,
+    /// Differs between processes: pods that started together do not ask their issuers together.
+    pub jitter_seed: u64,
+    /// The folder in which key sets are kept over a restart. `None`: nowhere.
+    pub key_cache: Option<PathBuf>,
     /// Who issues tokens instead of the configuration's issuers: the in-process issuer of `--dev`.
     pub issuers: Option<Vec<IssuerSettings>>,
     /// What is offered besides the configuration's: nothing, but in tests.
@@ -101,6 +106,8 @@ impl Deps {
             clock: Arc::new(SystemClock),
             listens_on_loopback,
             api_server: None,
+            jitter_seed: rand::random(),
+            key_cache: None,
             issuers: None,
             providers: Box::new(|_| Vec::new()),
         }
@@ -154,7 +161,12 @@ impl App {
         let clock = deps.clock;
         let cas = config.read_cas();
         let issuers = deps.issuers.unwrap_or_else(|| config.issuers(&cas));
-        let auth_deps = AuthDeps { addresses, clock: Arc::clone(&clock) };
+        let auth_deps = AuthDeps {
+            addresses,
+            clock: Arc::clone(&clock),
+            jitter_seed: deps.jitter_seed,
+            key_cache: deps.key_cache.map(|folder| Arc::new(KeyCache::new(folder))),
+        };
         let authenticator = match config.gateway.auth.mode {
             AuthMode::None => None,
             AuthMode::OAuth => {
@@ -283,6 +295,9 @@ impl App {
         let cas = cas.iter().enumerate().filter_map(|(index, ca)| ca.problem().map(|problem| (index, problem)));
         let mut problems: Vec<_> =
             cas.map(|(index, problem)| format!("auth.issuers[{index}].caFile {problem}")).collect();
+        let key_files = self.authenticator().map(|current| current.file_problems()).unwrap_or_default();
+        let problem = |(index, cause)| format!("auth.issuers[{index}].jwksFile is not used: {cause}");
+        problems.extend(key_files.into_iter().map(problem));
         problems.extend(self.0.policy_problem.load().as_deref().cloned());
         problems
     }

@@ -37,6 +37,11 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", env = "MCP_SERVER_ADMIN_LISTEN")]
     pub admin_listen: Option<SocketAddr>,
 
+    /// Folder for the last good keys of issuers, so that a restart survives an outage of theirs. It must exist; a volume of the
+    /// pod's own. Default: none, a restart begins without keys.
+    #[arg(long, value_name = "FOLDER", env = "MCP_SERVER_KEY_CACHE")]
+    pub key_cache: Option<PathBuf>,
+
     /// Serve on this machine alone, without any file: prints a token and a client configuration.
     /// Listens on loopback only. Default: off.
     #[arg(long, conflicts_with_all = ["config", "policy"])]

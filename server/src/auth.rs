@@ -3,7 +3,8 @@
 //! ```text
 //! headers -> bearer -> token_form -> (issuer, key_set) -> signature -> claims -> Principal
 //!                \-> decision_cache: the same answer for the price of a hash
-//! keys: one task for each issuer fetches its key set; a request never does
+//! keys: one task for each issuer fetches its key set, or reads the file that the operator mounts; a request never does
+//! key_cache: the last good set on disk, for a restart while the issuer is down
 //! ```
 //!
 //! Whatever decides takes the time as an argument. No part of a token, no key and no claim of a token that
@@ -16,6 +17,8 @@ mod claims;
 mod decision_cache;
 mod failure_budget;
 mod fetch;
+mod key_cache;
+mod key_file;
 mod key_set;
 mod keys;
 pub mod metadata;
@@ -24,15 +27,19 @@ mod refusal;
 mod schedule;
 mod settings;
 mod signature;
+mod snapshot;
 mod strict_json;
 mod token_form;
+mod token_rules;
 
 pub use authenticator::{AuthHealth, Authenticator, IssuerHealth};
 pub use fetch::{FetchCause, FetchError, FetchStep};
+pub use key_cache::KeyCache;
 pub use key_set::{KeySet, KeySetError, SkippedKeys};
-pub use principal::{Principal, ScopeSet};
+pub use principal::{Principal, PrincipalKind, ScopeSet};
 pub use refusal::{InvalidToken, Refusal};
-pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeySource};
+pub use settings::{AuthDeps, AuthSetupError, IssuerSettings, KeyRules, KeySource};
+pub use token_rules::RulesError;
 
 #[cfg(test)]
 mod tests;

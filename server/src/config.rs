@@ -1,5 +1,5 @@
-//! Mounted files -> checked [`Config`]. Whoever reloads one ([`crate::policy_file`], [`crate::issuers`])
-//! reads it through here or says so.
+//! Mounted files -> checked [`Config`]. Whoever reloads one ([`crate::policy_file`], [`crate::issuers`]) reads it through
+//! here or says so. Key files are read in [`crate::auth`], by the tasks that renew keys.
 //!
 //! What is wrong with the structure stops the process before it listens, with the file and the field
 //! named. A CA file that is not there does not: its issuer stays without keys until it is, the pod stays
@@ -7,8 +7,6 @@
 
 mod ca_file;
 mod endpoint_url;
-pub(crate) mod file;
-mod reader;
 mod semantics;
 
 use std::path::Path;
@@ -19,10 +17,9 @@ use crds::{
 };
 use secrecy::SecretSlice;
 
-use crate::{auth::IssuerSettings, seal::KEY_BYTES};
+use crate::{auth::IssuerSettings, files, seal::KEY_BYTES};
 pub use ca_file::CaFile;
 pub use endpoint_url::{EndpointUrl, Route};
-pub(crate) use reader::Reader;
 
 /// The configuration in force: read once at start, never changed afterwards.
 #[derive(Debug)]
@@ -72,7 +69,7 @@ impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let bytes = file::read(path, MAX_FILE_BYTES)
+        let bytes = files::read(path, MAX_FILE_BYTES)
             .map_err(|problem| ConfigError::Unreadable { file: name.clone(), problem: problem.kind() })?;
         Self::parse(&name, &bytes)
     }
@@ -96,7 +93,8 @@ impl Config {
 
     fn check(gateway: GatewayConfig, revision: String) -> Result<Self, semantics::WrongField> {
         let endpoint = EndpointUrl::parse(&gateway.public_url)
-            .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?;
+            .map_err(|problem| semantics::WrongField::new("publicUrl", problem))?
+            .serving(&gateway.auth);
         semantics::check(&gateway)?;
         let sealing_keys = gateway
             .sealing_key_files
@@ -126,7 +124,7 @@ impl Config {
 
 fn sealing_key(index: usize, path: &Path) -> Result<SecretSlice<u8>, semantics::WrongField> {
     let wrong = |problem| semantics::WrongField::new(format!("sealingKeyFiles[{index}]"), problem);
-    let key = file::read(path, KEY_BYTES).map_err(|problem| wrong(format!("cannot be read: {}", problem.kind())))?;
+    let key = files::read(path, KEY_BYTES).map_err(|problem| wrong(format!("cannot be read: {}", problem.kind())))?;
     if key.len() == KEY_BYTES {
         Ok(key.into())
     } else {

@@ -1,4 +1,4 @@
-//! The handlers of the public listener: MCP, the capabilities document, the RFC 9728 document, health.
+//! The handlers of the public listener: MCP, the capabilities document, the RFC 9728 document, the issuer's metadata, health.
 //!
 //! If a handler takes a [`Principal`], the router has put authentication before it. The order of a call:
 //! read the body, parse, open the span, run under the policy in force, write down how it ended.
@@ -14,8 +14,8 @@ use axum::{
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{
-    HeaderValue, Method, Request, StatusCode, Version,
-    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, WWW_AUTHENTICATE},
+    HeaderName, HeaderValue, Method, Request, StatusCode, Version,
+    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use hyper::body::Body as HttpBody;
 
@@ -30,13 +30,19 @@ use crate::{
         correlation::CorrelationId,
         trace::{self, Observed},
     },
-    mcp::{Audit, CallRecord, Caller, McpReply, McpRequest, Observation, ReplyBody, TraceContext},
+    mcp::{Audit, CallRecord, Caller, Forbidden, McpReply, McpRequest, Observation, ReplyBody, TraceContext},
     places::Place,
     telemetry::{HttpSpan, McpSpan, SpanIds, logs::RequestIds},
 };
 
 /// What is served there. Whether a GET or a DELETE is depends on session and era, and is for [`crate::mcp`] to say.
 const ALLOWED: &str = "POST, GET, DELETE, OPTIONS";
+
+/// Of documents that pages of any origin may read. Chosen: a changed issuer is seen within five minutes.
+const PUBLIC_DOCUMENT: [(HeaderName, HeaderValue); 2] = [
+    (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+];
 
 /// The MCP endpoint: every method, since what a method means there is for [`crate::mcp`] to say. `place` is held for as
 /// long as the request is worked on. What the log is to say of a call goes to `observed`.
@@ -75,9 +81,9 @@ where
     let place = Arc::new(place);
     let reply = app.mcp().handle(request, caller, Some(Arc::clone(&place)), &audit).await;
     let span = audit.span.into_inner().unwrap_or_else(|| http_span.ids());
-    let McpReply { status, mut headers, body, missing_scopes, record } = reply;
+    let McpReply { status, mut headers, body, forbidden, record } = reply;
     *observed = Some(Observed { record, span });
-    if let Some(scopes) = missing_scopes {
+    if let Some(Forbidden::MissingScopes(scopes)) = forbidden {
         let challenge = challenge::insufficient_scope(app.config().endpoint.metadata_url(), &scopes);
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
@@ -155,12 +161,15 @@ pub(crate) fn metadata(app: &App) -> Response {
         app.config().gateway.auth.issuers.iter().map(|issuer| issuer.issuer.as_str()),
         scopes.iter().map(String::as_str),
     );
-    let headers = [
-        (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        // Chosen: a changed issuer is seen within five minutes.
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
-    ];
-    (headers, Json(document)).into_response()
+    (PUBLIC_DOCUMENT, Json(document)).into_response()
+}
+
+/// The issuer's own metadata, byte for byte: for clients that look for it here. Public like the document above.
+pub(crate) fn issuer_metadata(app: &App) -> Result<Response, Error> {
+    let metadata = app.authenticator().and_then(|authenticator| authenticator.issuer_metadata());
+    let metadata = metadata.ok_or(Error::MetadataUnavailable)?;
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((PUBLIC_DOCUMENT, json, metadata).into_response())
 }
 
 /// Whether the process serves, for those who know nothing else of it.

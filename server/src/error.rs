@@ -24,6 +24,8 @@ pub enum Error {
     OriginNotAllowed,
     /// No credential, a bad one, or no keys to check it with.
     Unauthenticated(Refusal),
+    /// The issuer's metadata has not been fetched yet.
+    MetadataUnavailable,
     /// More requests in flight than the process takes.
     Overloaded,
     /// More requests of one caller in flight than one may have.
@@ -72,6 +74,7 @@ impl Error {
             Self::HostMalformed | Self::BodyUnreadable => StatusCode::BAD_REQUEST,
             Self::HostUnknown | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::Unauthenticated(Refusal::KeysUnavailable { .. } | Refusal::TooManyFailures { .. })
+            | Self::MetadataUnavailable
             | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(Refusal::MissingCredential | Refusal::Invalid(_)) => StatusCode::UNAUTHORIZED,
             Self::TooManyOfCaller => StatusCode::TOO_MANY_REQUESTS,
@@ -86,7 +89,11 @@ impl Error {
     /// The JSON-RPC code on the MCP path. 401 and 403 are answered without one.
     pub fn json_rpc_code(&self) -> i32 {
         match self {
-            Self::Unauthenticated(_) | Self::Overloaded | Self::TooManyOfCaller | Self::Panicked => INTERNAL_ERROR,
+            Self::Unauthenticated(_)
+            | Self::MetadataUnavailable
+            | Self::Overloaded
+            | Self::TooManyOfCaller
+            | Self::Panicked => INTERNAL_ERROR,
             Self::UriTooLong
             | Self::HeadersTooLarge
             | Self::HostMalformed
@@ -109,6 +116,7 @@ impl Error {
             Self::HostUnknown => "host_unknown",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::Unauthenticated(refusal) => refusal.as_str(),
+            Self::MetadataUnavailable => "metadata_unavailable",
             Self::Overloaded => "overloaded",
             Self::TooManyOfCaller => "too_many_of_caller",
             Self::NotFound => "not_found",
@@ -137,6 +145,7 @@ impl Error {
             Self::HostUnknown => "this host is not served here: use the endpoint's public URL",
             Self::OriginNotAllowed => "this origin is not allowed to call this endpoint",
             Self::Unauthenticated(refusal) => return refusal.to_string(),
+            Self::MetadataUnavailable => "the metadata of the issuer is not there yet: try again later",
             Self::Overloaded => "too many requests are in flight: try again later",
             Self::TooManyOfCaller => "too many of your requests are in flight: wait for answers before you send more",
             Self::NotFound => "there is nothing here",
@@ -155,7 +164,7 @@ impl Error {
             Self::Unauthenticated(
                 Refusal::KeysUnavailable { retry_after } | Refusal::TooManyFailures { retry_after },
             ) => Some(*retry_after),
-            Self::Overloaded | Self::TooManyOfCaller => Some(RETRY_OVERLOADED),
+            Self::MetadataUnavailable | Self::Overloaded | Self::TooManyOfCaller => Some(RETRY_OVERLOADED),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod builtin;
 mod decide;
 mod limits;
 mod policy;
+mod requirement;
 
 pub use builtin::{ECHO, HEALTH_CHECK, PING};
 pub use decide::{Decision, Target, decide};

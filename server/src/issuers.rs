@@ -7,28 +7,29 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    app::App,
-    auth::Authenticator,
-    config::{CaFile, Reader},
-};
+use crate::{app::App, auth::Authenticator, config::CaFile, files::Reader};
 
 /// How often the files are looked at. Chosen: the kubelet itself takes up to a minute to bring a change.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts `first`, and looks at the files until `shutdown`.
 pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdown: CancellationToken) {
-    let mut current = Running::start(first, &tasks, &shutdown);
+    let mut current = Running::start(first, |first, stop| first.run(&tasks, stop), &shutdown);
     let mut trusted = app.cas().to_vec();
     let mut successor = None;
-    let mut reader = Reader::new();
+    let reader = Reader::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
         let files = app.clone();
         let read = reader.read(move || files.config().read_cas());
         let Some(found) = shutdown.run_until_cancelled(read).await else { return };
         let found = found.unwrap_or_else(|| app.config().cas_not_in_time());
         if let Some(next) = look(&app, found, &mut trusted) {
-            successor = Some(Running::start(next, &tasks, &shutdown));
+            // While there are no keys at all, those of the process before this one are better than none.
+            let alone = !current.authenticator.ready();
+            let run = |next: &Authenticator, stop| {
+                if alone { next.run(&tasks, stop) } else { next.run_as_successor(&tasks, stop) }
+            };
+            successor = Some(Running::start(next, run, &shutdown));
         }
         let is_due = |next: &Running| next.authenticator.ready() || !current.authenticator.ready();
         if let Some(next) = successor.take_if(|next| is_due(next)) {
@@ -71,9 +72,13 @@ struct Running {
 }
 
 impl Running {
-    fn start(authenticator: Arc<Authenticator>, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
+    fn start(
+        authenticator: Arc<Authenticator>,
+        run: impl FnOnce(&Authenticator, CancellationToken),
+        shutdown: &CancellationToken,
+    ) -> Self {
         let stop = shutdown.child_token();
-        authenticator.run(tasks, stop.clone());
+        run(&authenticator, stop.clone());
         Self { authenticator, _stop: stop.drop_guard() }
     }
 }

@@ -8,8 +8,10 @@
 //! ```
 //!
 //! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
-//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, [`clock`].
-//! `gateway` and `mcp` never see axum; nothing but [`config`] and [`policy_file`] reads a mounted file.
+//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, `files`,
+//! [`clock`].
+//! `gateway` and `mcp` never see axum; nothing but [`config`], [`policy_file`] and the tasks of [`auth`]
+//! that renew keys reads a mounted file.
 //!
 //! A test starts a whole server in a few lines:
 //!
@@ -35,6 +37,7 @@ pub mod dev;
 mod endpoint;
 pub mod error;
 pub mod features;
+mod files;
 pub mod gateway;
 pub mod health;
 pub mod issuers;

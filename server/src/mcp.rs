@@ -12,6 +12,7 @@
 mod audit;
 mod calling;
 mod capabilities;
+mod credential;
 mod cursor;
 mod endpoint;
 mod envelope;
@@ -45,7 +46,7 @@ pub use error::ErrorCode;
 pub use params::TraceContext;
 pub use parsed::McpRequest;
 pub use record::{CallOutcome, CallRecord, MethodLabel};
-pub use reply::{McpReply, ReplyBody};
+pub use reply::{Forbidden, McpReply, ReplyBody};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,11 @@
 //! Labels come from closed sets alone: methods, existing tools, outcomes, reasons, configured issuers.
 //! Never a subject, never what a caller typed. Nothing is shown that was not measured.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder, text::encode},
@@ -37,6 +41,7 @@ pub struct Metrics {
     places: Gauge,
     connections: Gauge,
     policy_reloads: Family<ReloadLabels, Counter>,
+    key_cache_failures: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +112,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             key_set_age: Family::default(),
             policy_reloads: Family::default(),
+            key_cache_failures: Counter::default(),
         };
         metrics.register();
         metrics.start_at_zero();
@@ -141,6 +147,11 @@ impl Metrics {
             "key_set_age_seconds",
             "Time since the keys in force of an issuer were fetched; absent without keys",
             self.key_set_age.clone(),
+        );
+        registry.register(
+            "key_cache_failures",
+            "Key sets of issuers that could not be kept on disk, or removed from it",
+            self.key_cache_failures.clone(),
         );
         registry.register("policy_reloads", "Changed policy files that were read", self.policy_reloads.clone());
     }
@@ -201,6 +212,9 @@ impl Metrics {
     /// Everything in the text format of OpenMetrics. `auth` is `None` when nobody authenticates.
     pub fn encode(&self, auth: Option<&AuthHealth>) -> String {
         self.key_set_age.clear();
+        // Counted where it happens, which knows of no metrics.
+        let failures = auth.map_or(0, |auth| auth.key_cache_failures);
+        self.key_cache_failures.inner().store(failures, Ordering::Relaxed);
         for issuer in auth.iter().flat_map(|auth| &auth.issuers) {
             if let Some(age) = issuer.key_age {
                 let labels = IssuerLabels { issuer: issuer.issuer.clone() };
@@ -234,7 +248,17 @@ mod tests {
         let text = Metrics::default().encode(None);
         assert!(text.contains("mcp_server_refusals_total{reason=\"expired\"} 0\n"), "{text}");
         assert!(text.contains("mcp_server_requests_in_flight 0\n"), "{text}");
+        assert!(text.contains("mcp_server_key_cache_failures_total 0\n"), "{text}");
         assert!(!text.contains("key_set_age_seconds{"), "{text}");
+    }
+
+    #[test]
+    fn what_authentication_counts_is_shown_as_it_stands() {
+        let metrics = Metrics::default();
+        for failures in [3, 4] {
+            let text = metrics.encode(Some(&AuthHealth { issuers: Vec::new(), key_cache_failures: failures }));
+            assert!(text.contains(&format!("mcp_server_key_cache_failures_total {failures}\n")), "{text}");
+        }
     }
 
     #[test]

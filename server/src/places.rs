@@ -126,10 +126,9 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::ScopeSet;
 
     fn caller(subject: &str) -> Arc<Principal> {
-        Arc::new(Principal::new("https://login.example.com", subject, None, ScopeSet::default()))
+        Arc::new(Principal::new("https://login.example.com", subject))
     }
 
     fn refusal(places: &Places, principal: &Arc<Principal>) -> Option<NoPlace> {

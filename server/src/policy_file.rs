@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    config::{Config, Reader, file},
+    config::Config,
+    files::{self, Reader},
     gateway::{Policy, PolicyError},
 };
 
@@ -68,7 +69,7 @@ impl PolicySource {
     pub fn read(&self) -> Result<Vec<u8>, PolicyFileError> {
         match self {
             Self::File(path) => {
-                file::read(path, MAX_FILE_BYTES).map_err(|problem| PolicyFileError::Unreadable(problem.kind()))
+                files::read(path, MAX_FILE_BYTES).map_err(|problem| PolicyFileError::Unreadable(problem.kind()))
             }
             Self::Fixed(policy) => Ok(policy.to_json().into_bytes()),
         }
@@ -90,7 +91,7 @@ impl LoadedPolicy {
 pub async fn watch(app: App, path: PathBuf, shutdown: CancellationToken) {
     let mut seen = Some(Ok(app.policy_revision()));
     let source = PolicySource::File(path);
-    let mut reader = Reader::new();
+    let reader = Reader::new();
     let look_again = async {
         loop {
             tokio::time::sleep(INTERVAL).await;

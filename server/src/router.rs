@@ -78,7 +78,7 @@ where
 async fn serve<B>(
     app: &App,
     route: Route,
-    request: Request<B>,
+    mut request: Request<B>,
     id: &CorrelationId,
     trace: &Trace<'_>,
     seen: &mut Seen,
@@ -93,9 +93,15 @@ where
     match route {
         Route::Unknown => return Err(Error::NotFound),
         // Where no token is asked for, nothing says where to get one.
-        Route::Metadata if app.authenticator().is_none() => return Err(Error::NotFound),
-        // This document alone is for pages of any origin.
-        Route::Metadata => return document(request.method(), || endpoint::metadata(app)),
+        Route::Metadata | Route::RootMetadata | Route::IssuerMetadata if app.authenticator().is_none() => {
+            return Err(Error::NotFound);
+        }
+        // These documents alone are for pages of any origin.
+        Route::Metadata | Route::RootMetadata => return document(request.method(), || endpoint::metadata(app)),
+        Route::IssuerMetadata => {
+            let metadata = endpoint::issuer_metadata(app)?;
+            return document(request.method(), || metadata);
+        }
         Route::Health | Route::Capabilities | Route::Endpoint => {}
     }
     // Before authentication: a preflight has no token, and a 401 must be readable by its page.
@@ -106,8 +112,8 @@ where
     if route == Route::Health {
         return document(request.method(), || endpoint::public_health(app));
     }
-    // No handler below runs without a principal.
-    let principal = authenticate(app, request.headers()).await?;
+    // No handler below runs without a principal, and none sees a token.
+    let principal = authenticate(app, request.headers_mut()).await?;
     let principal = &*seen.principal.insert(principal);
     // Only known callers take a place, and a body is read in one only.
     let of_caller = app.policy().limits().requests_in_flight_per_principal;

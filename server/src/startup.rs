@@ -98,7 +98,12 @@ async fn run_pod(args: &Args, providers: MakeProviders, shutdown: CancellationTo
     // Held to the end: it writes the last lines.
     let _logs = write_logs(&config, std::io::stdout());
     let source = PolicySource::File(args.policy.clone());
-    let deps = Deps { api_server: api_server(args), providers, ..Deps::new(args.listen().ip().is_loopback()) };
+    let deps = Deps {
+        api_server: api_server(args),
+        key_cache: args.key_cache.clone(),
+        providers,
+        ..Deps::new(args.listen().ip().is_loopback())
+    };
     let app = App::build(config, source, deps)?;
     let listeners = Listeners::bind(args.listen(), args.admin_listen()).await?;
     announce(&listeners, &app);

@@ -45,8 +45,14 @@ impl TestApp {
 
 /// The same endpoint with other issuers.
 pub(crate) fn app(issuers: Vec<IssuerSettings>) -> App {
+    app_with(issuers, |_| {})
+}
+
+/// The same with another configuration.
+pub(crate) fn app_with(issuers: Vec<IssuerSettings>, change: impl FnOnce(&mut AuthConfig)) -> App {
     let mut gateway = document();
     gateway.auth = AuthConfig::oauth(vec![IssuerConfig::new(DEV_ISSUER, [gateway.public_url.clone()])]);
+    change(&mut gateway.auth);
     let rules = vec![AuthorizationRule::scopes(["echo"], ["special:one", "special:two"])];
     let policy = GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Deny, rules));
     let deps = Deps { issuers: Some(issuers), ..Deps::new(true) };

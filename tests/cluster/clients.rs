@@ -16,7 +16,7 @@ use tests::{
 use crate::{space::Space, world::World};
 
 /// Both arguments are files; what follows is the program.
-const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
+pub(crate) const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
 
 /// An SDK that is installed.
 pub(crate) struct Sdk {

@@ -14,6 +14,7 @@ mod lifecycle;
 mod policy;
 mod ready;
 mod rights;
+mod sign_in;
 mod space;
 mod upstreams;
 mod world;
@@ -62,6 +63,7 @@ const TESTS: &[Test] = &[
     ("clients::python_sdk", clients::python_sdk),
     ("clients::typescript_sdk", clients::typescript_sdk),
     ("clients::go_sdk", clients::go_sdk),
+    ("sign_in::an_sdk_finds_its_way_from_the_url_to_a_call", sign_in::an_sdk_finds_its_way_from_the_url_to_a_call),
     (
         "upstreams::official_servers_answer_official_clients_with_scopes",
         upstreams::official_servers_answer_official_clients_with_scopes,

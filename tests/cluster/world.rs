@@ -109,9 +109,14 @@ impl World {
         self.runtime.block_on(issuer.stop());
     }
 
+    /// Waits for something that is awaited.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// Sends a request and waits for the answer.
     pub(crate) fn send(&self, client: &McpClient, request: &Request) -> Result<Answer> {
-        self.runtime.block_on(client.send(request))
+        self.wait(client.send(request))
     }
 
     /// Waits until what earlier tests have set in motion is over: no namespace is on its way out, and the operators

@@ -1,11 +1,12 @@
 //! What a client can learn without knowing anything: challenge, metadata, and what the endpoint can do.
 
-use expect_test::expect;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tests::issuer::Fault;
 use url::Url;
 
 use crate::support::client::{McpClient, PUBLIC_URL};
+use crate::support::in_process::spawn_gateway_without_waiting;
 use crate::support::message::{LEGACY, MODERN};
 use crate::support::{Era, GatewayOptions, Message, spawn_gateway};
 
@@ -46,6 +47,48 @@ async fn the_root_form_of_the_metadata_does_not_exist_beside_a_path() {
 }
 
 #[tokio::test]
+async fn by_opt_in_the_root_form_is_the_same_document() {
+    let mut options = GatewayOptions::default();
+    options.config.auth.root_metadata = true;
+    let gateway = spawn_gateway(options).await;
+    let root = gateway.client.get("/.well-known/oauth-protected-resource", None).await;
+    assert_eq!(root.status, StatusCode::OK);
+    assert_eq!(root.json(), gateway.client.get(METADATA_PATH, None).await.json());
+    assert_eq!(root.header("access-control-allow-origin"), Some("*"));
+}
+
+/// For clients of 2025-03-26, which look for the authorization server under the host of the endpoint.
+#[tokio::test]
+async fn by_opt_in_the_issuers_metadata_is_served_byte_for_byte_once_it_is_there() {
+    const MIRROR: &str = "/.well-known/oauth-authorization-server";
+    let mut options = GatewayOptions::default();
+    options.config.auth.issuer_metadata_mirror = true;
+    let gateway = spawn_gateway_without_waiting(options, Fault::Down).await;
+    let waiting = gateway.client.get(MIRROR, None).await;
+    assert_eq!(waiting.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(waiting.header("retry-after"), Some("1"));
+    assert_eq!(waiting.json()["error"], "metadata_unavailable");
+
+    gateway.issuer.set_fault(Fault::None);
+    gateway.until_ready().await;
+    let issuer = McpClient::trusting(gateway.issuer.ca_pem());
+    let url = format!("{}/.well-known/openid-configuration", gateway.issuer.issuer_url());
+    let original = issuer.get(url).send().await.unwrap().bytes().await.unwrap();
+    let mirrored = gateway.client.get(MIRROR, None).await;
+    assert_eq!((mirrored.status, &mirrored.body), (StatusCode::OK, &original.to_vec()));
+    assert_eq!(mirrored.header("content-type"), Some("application/json"));
+    assert_eq!(mirrored.header("access-control-allow-origin"), Some("*"));
+    let head = gateway.client.request(Method::HEAD, MIRROR).send().await.unwrap();
+    assert_eq!(head.headers()["content-length"], original.len().to_string().as_str());
+    let post = gateway.client.request(Method::POST, MIRROR).send().await.unwrap();
+    assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+
+    // Without the issuer it stays as it was fetched last.
+    gateway.issuer.set_fault(Fault::Down);
+    assert_eq!(gateway.client.get(MIRROR, None).await.body, original.to_vec());
+}
+
+#[tokio::test]
 async fn the_endpoint_is_no_authorization_server() {
     let gateway = spawn_gateway(GatewayOptions::default()).await;
     for path in [
@@ -58,117 +101,6 @@ async fn the_endpoint_is_no_authorization_server() {
     ] {
         assert_eq!(gateway.client.get(path, None).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-}
-
-#[tokio::test]
-async fn a_bad_token_is_told_by_its_class_and_nothing_else() {
-    let gateway = spawn_gateway(GatewayOptions::default()).await;
-    let message = Message::call(Era::Modern, "ping", json!({}));
-    let mut expired = gateway.issuer.claims(&["tools:ping"], PUBLIC_URL);
-    expired["exp"] = json!(expired["iat"].as_u64().unwrap() - 60);
-    expired["iat"] = json!(expired["iat"].as_u64().unwrap() - 120);
-    let token = gateway.issuer.mint(&expired);
-    let answer = gateway.client.send(&message, Some(&token)).await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-    expect![[
-        r#"Bearer error="invalid_token", error_description="the access token has expired", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", scope="tools:echo tools:ping""#
-    ]]
-    .assert_eq(answer.header("www-authenticate").unwrap());
-    let body = answer.json();
-    assert_eq!(body["error"], "invalid_token");
-    assert_eq!(body["error_description"], "the access token has expired");
-}
-
-/// The rows of auth.md, section 9, that exist in this part, over the wire.
-#[tokio::test]
-async fn each_row_of_the_token_matrix_is_refused_as_an_invalid_token() {
-    let gateway = spawn_gateway(GatewayOptions::default()).await;
-    let issuer = &gateway.issuer;
-    let honest = issuer.claims(&["tools:ping"], PUBLIC_URL);
-    let claims = |member: &str, value: Value| {
-        let mut claims = honest.clone();
-        claims[member] = value;
-        issuer.mint(&claims)
-    };
-    let without = |member: &str| {
-        let mut claims = honest.clone();
-        claims.as_object_mut().unwrap().remove(member);
-        issuer.mint(&claims)
-    };
-    let header = |header: Value| issuer.mint_under(jsonwebtoken::Algorithm::RS256, &header, &honest);
-    let now = honest["iat"].as_u64().unwrap();
-    let good = issuer.mint(&honest);
-    let (message, signature) = good.rsplit_once('.').unwrap();
-    let rows = [
-        ("nbf in the future", claims("nbf", json!(now + 600))),
-        ("iss with a slash more", claims("iss", json!(format!("{}/", issuer.issuer_url())))),
-        ("iss of another", claims("iss", json!("https://login.example.com"))),
-        ("aud missing", without("aud")),
-        ("aud of another server", claims("aud", json!("https://other.example.com/mcp"))),
-        ("aud with a slash more", claims("aud", json!(format!("{PUBLIC_URL}/")))),
-        ("exp missing", without("exp")),
-        ("exp as text", claims("exp", json!((now + 60).to_string()))),
-        ("sub missing", without("sub")),
-        ("sub empty", claims("sub", json!(""))),
-        ("bound to a key", claims("cnf", json!({ "jkt": "x" }))),
-        ("alg none", header(json!({ "alg": "none", "typ": "JWT" }))),
-        ("alg HS256", header(json!({ "alg": "HS256", "kid": "rs256-0" }))),
-        ("kid of no key", header(json!({ "alg": "RS256", "kid": "../../etc/passwd" }))),
-        ("kid of a key of another kind", header(json!({ "alg": "RS256", "kid": "es256-0" }))),
-        ("an ID-JAG", header(json!({ "alg": "RS256", "kid": "rs256-0", "typ": "oauth-id-jag+jwt" }))),
-        ("crit", header(json!({ "alg": "RS256", "kid": "rs256-0", "crit": ["exp"] }))),
-        ("no signature", format!("{message}.")),
-        ("another token's payload", format!("{}.{signature}", without("sub").rsplit_once('.').unwrap().0)),
-        ("an opaque token", "7f8c0d9e2b".to_owned()),
-        ("20 KiB", "x".repeat(20 * 1024)),
-    ];
-    for (row, token) in rows {
-        let answer = gateway.client.call(Era::Modern, "ping", json!({}), &token).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{row}: {}", answer.text());
-        let challenge = answer.header("www-authenticate").unwrap();
-        assert!(challenge.starts_with(r#"Bearer error="invalid_token""#), "{row}: {challenge}");
-        assert_eq!(answer.json()["error"], "invalid_token", "{row}");
-    }
-}
-
-#[tokio::test]
-async fn honest_tokens_of_every_shape_are_accepted() {
-    let gateway = spawn_gateway(GatewayOptions::default()).await;
-    let issuer = &gateway.issuer;
-    let honest = issuer.claims(&["tools:ping"], PUBLIC_URL);
-    let claims = |member: &str, value: Value| {
-        let mut claims = honest.clone();
-        claims[member] = value;
-        issuer.mint(&claims)
-    };
-    let just_expired = honest["iat"].as_u64().unwrap() - 20;
-    let typed = json!({ "alg": "RS256", "kid": "rs256-0", "typ": "at+jwt" });
-    for (row, token) in [
-        ("aud as a list", claims("aud", json!(["https://other.example.com", PUBLIC_URL]))),
-        ("scope as a list", claims("scope", json!(["tools:ping"]))),
-        ("expired within the leeway", {
-            let mut claims = honest.clone();
-            claims["exp"] = json!(just_expired);
-            claims["iat"] = json!(just_expired - 60);
-            issuer.mint(&claims)
-        }),
-        ("typ at+jwt", issuer.mint_under(jsonwebtoken::Algorithm::RS256, &typed, &honest)),
-    ] {
-        let answer = gateway.client.call(Era::Modern, "ping", json!({}), &token).await;
-        assert_eq!(answer.status, StatusCode::OK, "{row}: {}", answer.text());
-    }
-    let message = Message::call(Era::Modern, "ping", json!({}));
-    let lower_case = format!("bearer {}", issuer.mint(&honest));
-    assert_eq!(gateway.client.send_as(&message, Some(&lower_case)).await.status, 200);
-}
-
-#[tokio::test]
-async fn the_next_request_on_a_connection_needs_its_own_token() {
-    let gateway = spawn_gateway(GatewayOptions::default()).await;
-    let token = gateway.issuer.token(&["tools:ping"], PUBLIC_URL);
-    let message = Message::call(Era::Modern, "ping", json!({}));
-    assert_eq!(gateway.client.send(&message, Some(&token)).await.status, 200);
-    assert_eq!(gateway.client.send(&message, None).await.status, 401);
 }
 
 #[tokio::test]

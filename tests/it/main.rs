@@ -4,11 +4,16 @@
 //! schema of its revision, and searched for the token that was sent.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed, and says where")]
 
+mod auth_claims;
+mod auth_form;
+mod auth_pages;
+mod auth_scopes;
 mod canary;
 mod crate_graph;
 mod dev;
 mod discovery;
 mod http;
+mod key_cache;
 mod keys;
 mod policy;
 mod rules;

@@ -85,7 +85,7 @@ impl Peer {
         self.kill();
         let command = self.program.on(self.port);
         let log = self.folder.path().join("log");
-        self.process = Some(Listening::start_on(self.port, &self.kind.what(), &log, command)?);
+        self.process = Some(Listening::start_on(self.address(), &self.kind.what(), &log, command)?);
         Ok(())
     }
 

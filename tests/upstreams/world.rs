@@ -101,10 +101,9 @@ impl World {
     }
 
     /// For whoever looks for the cause of a failure.
-    pub(crate) fn say_what_peers_said(&self) {
-        for Fronted { name, peer, .. } in &self.peers {
-            println!("\n{name} said last:\n{}", peer.said());
-        }
+    pub(crate) fn what_peers_said(&self) -> String {
+        let said = |fronted: &Fronted| format!("{} said last:\n{}", fronted.name, fronted.peer.said());
+        self.peers.iter().map(said).collect::<Vec<_>>().join("\n\n")
     }
 }
 

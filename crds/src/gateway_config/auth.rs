@@ -147,6 +147,8 @@ pub enum ClaimTest {
     Equals(String),
     /// It begins with this text.
     Prefix(String),
+    /// It ends with this text.
+    Suffix(String),
     /// It is one of these texts. Sorted.
     In(Vec<String>),
     /// It is a text, and the same as the claim at this path.

@@ -224,7 +224,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_test()(
-        kind in 0..5,
+        kind in 0..6,
         one in text(),
         many in texts(),
     ) -> ClaimTest {
@@ -232,6 +232,7 @@ prop_compose! {
             0 => ClaimTest::Equals(one),
             1 => ClaimTest::Prefix(one),
             2 => ClaimTest::In(many),
+            4 => ClaimTest::Suffix(one),
             3 => ClaimTest::EqualsClaim(one),
             _ => ClaimTest::Absent,
         }

@@ -62,11 +62,11 @@ pub struct ScopeMapping {
     pub grant_scopes: Vec<String>,
 }
 
-/// What makes a caller a workload: exactly one of equals, prefix, in, equalsClaim and absent.
+/// What makes a caller a workload: exactly one of equals, prefix, suffix, in, equalsClaim and absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.equals), has(self.prefix), has(self.__in__), has(self.equalsClaim), has(self.absent)].filter(x, x).size() == 1")
-    .message("set exactly one of equals, prefix, in, equalsClaim and absent"))]
+#[x_kube(validation = Rule::new("[has(self.equals), has(self.prefix), has(self.suffix), has(self.__in__), has(self.equalsClaim), has(self.absent)].filter(x, x).size() == 1")
+    .message("set exactly one of equals, prefix, suffix, in, equalsClaim and absent"))]
 #[x_kube(validation = Rule::new("!has(self.absent) || self.absent")
     .message("absent can only be true; remove it, or use another condition"))]
 pub struct WorkloadRule {
@@ -83,6 +83,11 @@ pub struct WorkloadRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub prefix: Option<String>,
+
+    /// It ends with this text; of a list, one entry does. Example: "@clients". Default: not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub suffix: Option<String>,
 
     /// It is one of these texts; of a list, one entry is. Example: [app, service]. Default: not asked.
     #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]

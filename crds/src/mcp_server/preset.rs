@@ -76,8 +76,11 @@ impl Preset {
                 scope_claims: paths(&["scope"]),
                 tenant_claims: paths(&["org_id"]),
                 groups_claims: Vec::new(),
-                // The dialect of RFC 9068 has no `gty`, and the client as subject.
-                workloads: vec![when("gty", ClaimTest::Equals("client-credentials".to_owned())), same_as("client_id")],
+                // The dialect of RFC 9068 has no `gty`; in both the subject of a program is `CLIENT@clients`.
+                workloads: vec![
+                    when("gty", ClaimTest::Equals("client-credentials".to_owned())),
+                    when("sub", ClaimTest::Suffix("@clients".to_owned())),
+                ],
                 ..TokenRules::default()
             },
             Self::Entra => TokenRules {

@@ -147,15 +147,21 @@ impl Reader {
     fn workloads(&mut self, rules: Option<&Vec<WorkloadRule>>, preset: Vec<ClaimCondition>) -> Vec<ClaimCondition> {
         let Some(rules) = rules else { return sorted(preset) };
         let mut read = |(index, rule): (usize, &WorkloadRule)| {
-            let WorkloadRule { claim_path, equals, prefix, one_of, equals_claim, absent } = rule;
+            let WorkloadRule { claim_path, equals, prefix, suffix, one_of, equals_claim, absent } = rule;
             let field = format!("workloads[{index}]");
             if let Some(other) = equals_claim {
                 self.path(&format!("{field}.equalsClaim"), other);
             }
             let mut tests = texts(equals.as_ref(), prefix.as_ref(), one_of.as_ref());
+            tests.extend(suffix.clone().map(ClaimTest::Suffix));
             tests.extend(equals_claim.clone().map(ClaimTest::EqualsClaim));
             tests.extend((*absent == Some(true)).then_some(ClaimTest::Absent));
-            self.condition(&field, claim_path, tests, "set exactly one of equals, prefix, in, equalsClaim and absent")
+            self.condition(
+                &field,
+                claim_path,
+                tests,
+                "set exactly one of equals, prefix, suffix, in, equalsClaim and absent",
+            )
         };
         sorted(rules.iter().enumerate().filter_map(&mut read).collect())
     }

@@ -11,23 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crds::gateway_report::{IssuerReport, KeySetState, MAX_ITEMS};
 use http::HeaderMap;
 use jsonwebtoken::Validation;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AuthDeps, AuthSetupError, InvalidToken, IssuerSettings, KeySource, Principal, Refusal, SkippedKeys, bearer, claims,
+    AuthDeps, AuthSetupError, FetchCause, InvalidToken, IssuerSettings, KeyCache, Principal, Refusal, SkippedKeys,
+    bearer, claims,
     decision_cache::{Decision, DecisionCache, TokenHash, token_hash},
     failure_budget::{FailureBudget, RETRY_AFTER},
-    fetch::KeyFetcher,
     key_set::KeyAlgorithm,
     keys::{IssuerKeys, LoadedKeys},
     settings,
     signature::{self, SecondOpinion},
     token_form::{MAX_TOKEN_BYTES, TokenForm},
+    token_rules::Rules,
 };
-use crate::{clock::Clock, net::AddressPolicy};
+use crate::{clock::Clock, net::ClientError};
 
 /// The longest `kid` that a report shows: sixteen issuers with a few keys each fit its bound.
 const MAX_KEY_ID_BYTES: usize = 128;
@@ -39,6 +41,8 @@ pub struct Authenticator {
     /// Written by requests that verified a token; emptied by refresh tasks.
     pub(super) decisions: DecisionCache,
     clock: Arc<dyn Clock>,
+    /// Counts what goes wrong; read for metrics.
+    key_cache: Option<Arc<KeyCache>>,
     /// Whether the refresh tasks were started.
     running: AtomicBool,
 }
@@ -47,8 +51,10 @@ pub struct Authenticator {
 struct Issuer {
     name: Arc<str>,
     audiences: Vec<String>,
-    /// For RS256 and ES256.
-    validations: [Validation; 2],
+    /// What its tokens must look like, and what their claims mean.
+    rules: Rules,
+    /// One for each algorithm that is enabled.
+    validations: Vec<(KeyAlgorithm, Validation)>,
     keys: Arc<IssuerKeys>,
     /// Written by requests whose token is not remembered; never held across an await.
     budget: Mutex<FailureBudget>,
@@ -59,6 +65,8 @@ struct Issuer {
 pub struct AuthHealth {
     /// In the order of the configuration.
     pub issuers: Vec<IssuerHealth>,
+    /// How often a key set could not be kept on disk, or removed from it.
+    pub key_cache_failures: u64,
 }
 
 /// How one issuer is doing.
@@ -82,14 +90,17 @@ impl Authenticator {
     /// Checks the settings and builds the clients. Fetches nothing yet: see [`Authenticator::run`].
     pub fn new(issuers: Vec<IssuerSettings>, deps: AuthDeps) -> Result<Self, AuthSetupError> {
         settings::check(&issuers)?;
-        let now = deps.clock.monotonic();
         let issuers = issuers.into_iter().enumerate().map(|(index, settings)| {
-            Issuer::new(settings, deps.addresses, now).map_err(|source| AuthSetupError::Client { index, source })
+            let rules = Rules::compile(&settings.tokens);
+            let rules = rules.map_err(|problem| AuthSetupError::Tokens { index, problem })?;
+            let issuer = Issuer::new(settings, rules, index, &deps);
+            issuer.map_err(|source| AuthSetupError::Client { index, source })
         });
         Ok(Self {
             issuers: issuers.collect::<Result<_, _>>()?,
             decisions: DecisionCache::new(),
             clock: deps.clock,
+            key_cache: deps.key_cache,
             running: AtomicBool::new(false),
         })
     }
@@ -129,10 +140,11 @@ impl Authenticator {
     async fn judge(&self, token: &str, hash: TokenHash) -> Result<Arc<Principal>, Refusal> {
         let form = TokenForm::parse(token)?;
         let (index, issuer) = self.issuer(&form)?;
+        form.check_type(issuer.rules.token_type)?;
         let loaded = issuer.keys_for(&form, &*self.clock).await?;
         let opinion = issuer.verify(&form, &loaded, self.clock.monotonic())?;
         let now = self.now();
-        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, now)?;
+        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now)?;
         if opinion == SecondOpinion::DislikesClaims {
             return Err(InvalidToken::Malformed.into());
         }
@@ -149,16 +161,30 @@ impl Authenticator {
         Ok(principal)
     }
 
-    /// The issuer that the token names; the keys of others are never tried.
+    /// The issuer that the token names, if it takes the token's algorithm; the keys of others are never tried.
     fn issuer(&self, form: &TokenForm<'_>) -> Result<(usize, &Issuer), InvalidToken> {
         let named = form.issuer().ok_or(InvalidToken::Issuer)?;
         let mut issuers = self.issuers.iter().enumerate();
-        issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)
+        let (index, issuer) = issuers.find(|(_, issuer)| *issuer.name == *named).ok_or(InvalidToken::Issuer)?;
+        // Before any key is looked for: a token of a foreign algorithm wakes no refresh.
+        issuer.validation(form.algorithm)?;
+        Ok((index, issuer))
     }
 
-    /// Starts one refresh task for each issuer; a second call does nothing.
-    #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
+    /// Starts one refresh task for each issuer; a second call does nothing. The tasks first take over what the process
+    /// before this one has kept.
     pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
+        self.start(tasks, shutdown, true);
+    }
+
+    /// The same for one that is to follow another: it begins with keys that it has fetched itself, since that is what tells
+    /// whether it can.
+    pub fn run_as_successor(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
+        self.start(tasks, shutdown, false);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
+    fn start(&self, tasks: &TaskTracker, shutdown: CancellationToken, restores: bool) {
         if self.running.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -166,6 +192,9 @@ impl Authenticator {
             let (keys, decisions) = (Arc::clone(&issuer.keys), self.decisions.clone());
             let clock = Arc::clone(&self.clock);
             let work = async move {
+                if restores {
+                    keys.restore(&*clock).await;
+                }
                 loop {
                     keys.due(&*clock).await;
                     renew(&keys, &decisions, index, &*clock).await;
@@ -181,6 +210,18 @@ impl Authenticator {
         self.issuers.iter().all(|issuer| issuer.keys.ever_loaded())
     }
 
+    /// The metadata of the first issuer, byte for byte as it was fetched last; `None` before that, and where its keys are
+    /// not found through it.
+    pub fn issuer_metadata(&self) -> Option<Bytes> {
+        self.issuers.first()?.keys.loaded()?.metadata.clone()
+    }
+
+    /// What is wrong with mounted files of keys at this moment: the issuer's position, and why.
+    pub fn file_problems(&self) -> Vec<(usize, FetchCause)> {
+        let issuers = self.issuers.iter().enumerate();
+        issuers.filter_map(|(index, issuer)| Some((index, issuer.keys.file_problem()?))).collect()
+    }
+
     /// What the operator is told about each issuer; within the bounds of a report.
     pub fn reports(&self) -> Vec<IssuerReport> {
         let now = self.clock.monotonic();
@@ -190,7 +231,10 @@ impl Authenticator {
     /// Age and state of each issuer's keys.
     pub fn health(&self) -> AuthHealth {
         let now = self.clock.monotonic();
-        AuthHealth { issuers: self.issuers.iter().map(|issuer| issuer.health(now)).collect() }
+        AuthHealth {
+            issuers: self.issuers.iter().map(|issuer| issuer.health(now)).collect(),
+            key_cache_failures: self.key_cache.as_ref().map_or(0, |cache| cache.failures()),
+        }
     }
 
     fn now(&self) -> i64 {
@@ -202,33 +246,41 @@ impl Authenticator {
     pub(super) async fn refresh(&self, index: usize) {
         renew(&self.issuers[index].keys, &self.decisions, index, &*self.clock).await;
     }
+
+    /// What the task of the issuer at `index` does first.
+    #[cfg(test)]
+    pub(super) async fn restore(&self, index: usize) {
+        self.issuers[index].keys.restore(&*self.clock).await;
+    }
 }
 
 /// One attempt, and the end of every decision that was made with keys which are no longer in force.
 async fn renew(keys: &IssuerKeys, decisions: &DecisionCache, index: usize, clock: &dyn Clock) {
-    keys.refresh(clock).await;
+    let keep = keys.refresh(clock).await;
     let in_force = keys.usable(clock.monotonic());
     decisions.keep_only(index, in_force.map(|loaded| loaded.set.identity()));
+    keys.keep(keep).await;
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings, addresses: AddressPolicy, now: Instant) -> Result<Self, crate::net::ClientError> {
-        let IssuerSettings { issuer, audiences, keys } = settings;
+    fn new(settings: IssuerSettings, rules: Rules, index: usize, deps: &AuthDeps) -> Result<Self, ClientError> {
+        let now = deps.clock.monotonic();
+        let IssuerSettings { issuer, audiences, keys, key_rules, tokens: _ } = settings;
         let name: Arc<str> = issuer.as_str().into();
-        let validations = [KeyAlgorithm::Rs256, KeyAlgorithm::Es256]
-            .map(|algorithm| signature::validation(algorithm, &issuer, &audiences));
-        let fetched = |jwks_uri, ca_pem: Option<Vec<u8>>| {
-            let fetcher = KeyFetcher::new(issuer, jwks_uri, ca_pem.as_deref(), addresses)?;
-            Ok(IssuerKeys::fetched(Arc::clone(&name), fetcher, now))
+        let validation = |algorithm: KeyAlgorithm| {
+            (algorithm, signature::validation(algorithm, &issuer, &audiences, rules.needs_subject()))
         };
-        let keys = match keys {
-            KeySource::Discovery { ca_pem } => fetched(None, ca_pem)?,
-            KeySource::JwksUri { uri, ca_pem } => fetched(Some(uri), ca_pem)?,
-            KeySource::Static(set) => IssuerKeys::fixed(Arc::clone(&name), set, now),
-            KeySource::Unavailable => IssuerKeys::absent(Arc::clone(&name), now),
-        };
+        let validations = key_rules.algorithms.iter().copied().map(KeyAlgorithm::from).map(validation).collect();
+        let keys = IssuerKeys::new(Arc::clone(&name), keys, key_rules, index, deps)?;
         let (keys, budget) = (Arc::new(keys), Mutex::new(FailureBudget::new(now)));
-        Ok(Self { name, audiences, validations, keys, budget })
+        Ok(Self { name, audiences, rules, validations, keys, budget })
+    }
+
+    /// How tokens of this algorithm are validated, if it is enabled.
+    fn validation(&self, algorithm: KeyAlgorithm) -> Result<&Validation, InvalidToken> {
+        let mut validations = self.validations.iter();
+        let found = validations.find(|(enabled, _)| *enabled == algorithm);
+        found.map(|(_, validation)| validation).ok_or(InvalidToken::Algorithm)
     }
 
     /// The set in force; after one look at the issuer when it lacks the `kid` of the token.
@@ -253,10 +305,7 @@ impl Issuer {
         if !self.budget().admits(now) {
             return Err(Refusal::TooManyFailures { retry_after: RETRY_AFTER });
         }
-        let validation = match form.algorithm {
-            KeyAlgorithm::Rs256 => &self.validations[0],
-            KeyAlgorithm::Es256 => &self.validations[1],
-        };
+        let validation = self.validation(form.algorithm)?;
         // The lock is free meanwhile: signatures are checked on all cores.
         let opinion = signature::verify(form.text, &keys, validation);
         opinion.map_err(|reason| {

@@ -5,15 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{InvalidToken, Principal, ScopeSet};
-
-/// How far clocks may be apart. Source: auth.md section 4, "times".
-pub(super) const LEEWAY: Duration = Duration::from_secs(30);
-
-/// How long a token may be valid. Source: auth.md section 4, "times".
-pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+use super::{
+    InvalidToken, Principal, PrincipalKind,
+    token_rules::{Payload, Rules},
+};
 
 /// The largest time that is read: the largest integer that every JSON parser reads alike (RFC 8259 section 6).
 const MAX_SECONDS: i64 = (1 << 53) - 1;
@@ -21,39 +18,47 @@ const MAX_SECONDS: i64 = (1 << 53) - 1;
 /// Keycloak puts the use of a token into the payload, as `typ`; its access tokens have `Bearer`.
 const OTHER_USES: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
 
-const LEEWAY_SECONDS: i64 = LEEWAY.as_secs().cast_signed();
-const MAX_LIFETIME_SECONDS: i64 = MAX_LIFETIME.as_secs().cast_signed();
-
 /// When a token is valid; seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
     expires_at: i64,
     not_before: Option<i64>,
     issued_at: Option<i64>,
+    /// How far clocks may be apart.
+    leeway: i64,
+    /// How long a token may be valid.
+    max_lifetime: i64,
 }
 
 /// Checks the payload of a verified token of `issuer` and names its principal.
 pub(super) fn principal(
-    payload: &Map<String, Value>,
+    payload: &Payload,
     issuer: &Arc<str>,
     audiences: &[String],
+    rules: &Rules,
     now: i64,
 ) -> Result<(Principal, Times), InvalidToken> {
     if payload.get("iss").and_then(Value::as_str) != Some(issuer) {
         return Err(InvalidToken::Issuer);
     }
     check_audience(payload, audiences)?;
-    let times = Times::read(payload)?;
+    let times = Times::read(payload, rules)?;
     times.check(now)?;
     check_use(payload)?;
-    let subject = subject(payload)?;
-    let client_id = client_id(payload)?;
-    let scopes = scopes(payload)?;
-    Ok((Principal::new(Arc::clone(issuer), subject, client_id, scopes), times))
+    rules.check_required(payload)?;
+    let is_workload = rules.is_workload(payload);
+    let principal = Principal::new(Arc::clone(issuer), rules.subject(payload, is_workload)?)
+        .of_kind(if is_workload { PrincipalKind::Workload } else { PrincipalKind::Human })
+        .through(rules.client(payload)?)
+        .in_tenant(rules.tenant(payload)?)
+        .in_groups(rules.groups(payload)?)
+        .granted(rules.granted(payload)?)
+        .until(times.ends_at());
+    Ok((principal, times))
 }
 
 /// A string or an array of strings, of which one is accepted; compared whole.
-fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(), InvalidToken> {
+fn check_audience(payload: &Payload, accepted: &[String]) -> Result<(), InvalidToken> {
     let is_accepted = |audience: &str| accepted.iter().any(|accepted| accepted == audience);
     let found = match payload.get("aud") {
         Some(Value::String(audience)) => is_accepted(audience),
@@ -67,41 +72,47 @@ fn check_audience(payload: &Map<String, Value>, accepted: &[String]) -> Result<(
 }
 
 impl Times {
-    fn read(payload: &Map<String, Value>) -> Result<Self, InvalidToken> {
+    fn read(payload: &Payload, rules: &Rules) -> Result<Self, InvalidToken> {
         Ok(Self {
             expires_at: seconds(payload, "exp")?.ok_or(InvalidToken::Times)?,
             not_before: seconds(payload, "nbf")?,
             issued_at: seconds(payload, "iat")?,
+            leeway: rules.leeway_seconds,
+            max_lifetime: rules.max_lifetime_seconds,
         })
     }
 
     /// Whether the token is valid at `now` (seconds since 1970).
     ///
     /// `exp` is the first second at which it is not (RFC 7519 section 4.1.4), so the leeway ends before
-    /// `exp` + 30 s.
+    /// `exp` + leeway.
     pub(super) fn check(&self, now: i64) -> Result<(), InvalidToken> {
-        if now >= self.expires_at + LEEWAY_SECONDS {
+        if now >= self.ends_at() {
             return Err(InvalidToken::Expired);
         }
         let starts = [self.not_before, self.issued_at];
-        if starts.into_iter().flatten().any(|start| start > now + LEEWAY_SECONDS) {
+        if starts.into_iter().flatten().any(|start| start > now + self.leeway) {
             return Err(InvalidToken::NotYetValid);
         }
-        if self.expires_at - self.issued_at.unwrap_or(now) > MAX_LIFETIME_SECONDS {
+        if self.expires_at - self.issued_at.unwrap_or(now) > self.max_lifetime {
             return Err(InvalidToken::Lifetime);
         }
         Ok(())
     }
 
-    /// How long until [`Times::check`] says `Expired`.
+    /// The first second at which [`Times::check`] says `Expired`.
+    pub(super) fn ends_at(&self) -> i64 {
+        self.expires_at + self.leeway
+    }
+
+    /// How long until [`Times::ends_at`].
     pub(super) fn remaining(&self, now: i64) -> Duration {
-        let seconds = self.expires_at + LEEWAY_SECONDS - now;
-        Duration::from_secs(seconds.max(0).cast_unsigned())
+        Duration::from_secs((self.ends_at() - now).max(0).cast_unsigned())
     }
 }
 
 /// A JSON integer from 0 to 2^53 - 1. `1.0`, `"1"` and `null` are none.
-fn seconds(payload: &Map<String, Value>, name: &str) -> Result<Option<i64>, InvalidToken> {
+fn seconds(payload: &Payload, name: &str) -> Result<Option<i64>, InvalidToken> {
     let Some(value) = payload.get(name) else {
         return Ok(None);
     };
@@ -110,52 +121,30 @@ fn seconds(payload: &Map<String, Value>, name: &str) -> Result<Option<i64>, Inva
 }
 
 /// Refuses what is signed by the right key but is no access token, and what is bound to a key.
-fn check_use(payload: &Map<String, Value>) -> Result<(), InvalidToken> {
+fn check_use(payload: &Payload) -> Result<(), InvalidToken> {
     if payload.contains_key("cnf") {
         return Err(InvalidToken::Bound);
     }
     let typ = payload.get("typ").and_then(Value::as_str).unwrap_or_default();
     // Descope marks refresh tokens this way.
     let is_refresh = payload.get("drn").is_some_and(|drn| drn == "DSR");
-    if is_refresh || OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(typ)) {
+    // The hash of a code stands in ID tokens only (OpenID Connect Core, section 3.3.2.11), which may share the audience.
+    let is_for_client = payload.contains_key("c_hash");
+    if is_refresh || is_for_client || OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(typ)) {
         return Err(InvalidToken::TokenType);
     }
     Ok(())
 }
 
-fn subject(payload: &Map<String, Value>) -> Result<&str, InvalidToken> {
-    let subject = payload.get("sub").and_then(Value::as_str);
-    subject.filter(|subject| !subject.is_empty()).ok_or(InvalidToken::Subject)
-}
-
-/// `azp`, else `client_id`.
-fn client_id(payload: &Map<String, Value>) -> Result<Option<Arc<str>>, InvalidToken> {
-    let Some(value) = payload.get("azp").or_else(|| payload.get("client_id")) else {
-        return Ok(None);
-    };
-    value.as_str().map(|client_id| Some(client_id.into())).ok_or(InvalidToken::Client)
-}
-
-/// `scope`, else `scp`; the first that is present, never both: adding them would give a client more than
-/// was consented to.
-fn scopes(payload: &Map<String, Value>) -> Result<ScopeSet, InvalidToken> {
-    match payload.get("scope").or_else(|| payload.get("scp")) {
-        None => Ok(ScopeSet::default()),
-        Some(Value::String(scopes)) => Ok(scopes.split(' ').collect()),
-        Some(Value::Array(scopes)) => {
-            let scopes: Option<ScopeSet> =
-                scopes.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|scopes| scopes.into_iter().collect());
-            scopes.ok_or(InvalidToken::Scope)
-        }
-        Some(_) => Err(InvalidToken::Scope),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crds::gateway_config::TokenRules;
+    use serde_json::{Map, json};
 
     use super::*;
+
+    /// Of an issuer without any rule of its own.
+    const LEEWAY: Duration = Duration::from_secs(30);
 
     const NOW: i64 = 1_800_000_000;
 
@@ -176,8 +165,13 @@ mod tests {
     }
 
     fn judge(change: &Value) -> Result<Principal, InvalidToken> {
+        judge_by(&TokenRules::default(), change)
+    }
+
+    fn judge_by(rules: &TokenRules, change: &Value) -> Result<Principal, InvalidToken> {
         let audiences = ["https://mcp.example.com/mcp".to_owned(), "other".to_owned()];
-        principal(&payload(change), &"https://login.example.com".into(), &audiences, NOW)
+        let rules = Rules::compile(rules).unwrap();
+        principal(&payload(change), &"https://login.example.com".into(), &audiences, &rules, NOW)
             .map(|(principal, _)| principal)
     }
 
@@ -270,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_decision_lives_exactly_as_long_as_the_check_says_yes() {
-        let times = Times { expires_at: NOW, not_before: None, issued_at: None };
+        let times = Times { expires_at: NOW, not_before: None, issued_at: None, leeway: 30, max_lifetime: 86_400 };
         assert_eq!(times.remaining(NOW), LEEWAY);
         assert_eq!(times.remaining(NOW + 29), Duration::from_secs(1));
         assert_eq!(times.remaining(NOW + 31), Duration::ZERO);
@@ -294,40 +288,59 @@ mod tests {
             check(json!({ "typ": typ }), Err(InvalidToken::TokenType));
         }
         check(json!({ "drn": "DSR" }), Err(InvalidToken::TokenType));
+        check(json!({ "c_hash": "LDktKdoQak3Pk0cnXxCltA" }), Err(InvalidToken::TokenType));
         check(json!({ "typ": "Bearer", "drn": "DS" }), Ok(()));
     }
 
     #[test]
-    fn the_client_is_azp_else_client_id() {
-        let client = |change| judge(&change).map(|principal| principal.client_id().map(ToOwned::to_owned));
-        assert_eq!(client(json!({})), Ok(None));
-        assert_eq!(client(json!({ "client_id": "b" })), Ok(Some("b".to_owned())));
-        assert_eq!(client(json!({ "azp": "a", "client_id": "b" })), Ok(Some("a".to_owned())));
-        assert_eq!(client(json!({ "azp": 1, "client_id": "b" })), Err(InvalidToken::Client));
+    fn leeway_and_lifetime_are_those_of_the_issuer() {
+        let none = TokenRules { leeway_seconds: 0, max_token_lifetime_seconds: 600, ..TokenRules::default() };
+        let check = |change: Value, expected: Result<(), InvalidToken>| {
+            assert_eq!(judge_by(&none, &change).map(|_| ()), expected, "{change}");
+        };
+        check(json!({ "exp": NOW + 1 }), Ok(()));
+        check(json!({ "exp": NOW, "iat": NOW - 60 }), Err(InvalidToken::Expired));
+        check(json!({ "nbf": NOW }), Ok(()));
+        check(json!({ "nbf": NOW + 1 }), Err(InvalidToken::NotYetValid));
+        check(json!({ "exp": NOW + 600 }), Ok(()));
+        check(json!({ "exp": NOW + 601 }), Err(InvalidToken::Lifetime));
     }
 
     #[test]
-    fn the_first_scope_claim_wins_and_claims_are_never_merged() {
-        let scopes = |change| judge(&change).map(|principal| principal.scopes().iter().collect::<Vec<_>>().join(","));
-        let rows = [
-            (json!({}), Ok("")),
-            (json!({ "scope": "" }), Ok("")),
-            (json!({ "scope": "tools:ping tools:echo" }), Ok("tools:echo,tools:ping")),
-            (json!({ "scope": " a  b a" }), Ok("a,b")),
-            (json!({ "scope": ["a", "b"] }), Ok("a,b")),
-            (json!({ "scp": "a b" }), Ok("a,b")),
-            (json!({ "scp": ["a", "b"] }), Ok("a,b")),
-            (json!({ "scope": "a", "scp": "b" }), Ok("a")),
-            (json!({ "scope": "", "scp": "b" }), Ok("")),
-            (json!({ "permissions": ["a"], "roles": ["a"] }), Ok("")),
-            (json!({ "scope": null, "scp": "b" }), Err(InvalidToken::Scope)),
-            (json!({ "scope": 1 }), Err(InvalidToken::Scope)),
-            (json!({ "scope": ["a", 1] }), Err(InvalidToken::Scope)),
-            (json!({ "scope": { "a": true } }), Err(InvalidToken::Scope)),
-            (json!({ "scp": 1 }), Err(InvalidToken::Scope)),
-        ];
-        for (change, expected) in rows {
-            assert_eq!(scopes(change.clone()), expected.map(ToOwned::to_owned), "{change}");
+    fn a_principal_is_all_that_the_rules_read() {
+        let rules = TokenRules { tenant_claims: vec!["tid".to_owned()], ..TokenRules::default() };
+        let claims = json!({ "azp": "robot", "sub": "robot", "scope": "a b", "tid": "t", "groups": ["ops", "dev"] });
+        let principal = judge_by(&rules, &claims).unwrap();
+        assert_eq!((principal.issuer(), principal.subject()), ("https://login.example.com", "robot"));
+        assert_eq!(principal.kind(), PrincipalKind::Workload);
+        assert_eq!((principal.client_id(), principal.tenant()), (Some("robot"), Some("t")));
+        assert!(principal.is_in_group("ops") && principal.is_in_group("dev") && !principal.is_in_group("op"));
+        assert!(principal.has_scope("a") && principal.has_scope("b") && !principal.has_scope("a b"));
+        assert_eq!(principal.ends_at(), Some(NOW + 630));
+        assert_eq!(judge_by(&rules, &json!({ "azp": "cli" })).unwrap().kind(), PrincipalKind::Human);
+    }
+
+    #[test]
+    fn what_a_rule_refuses_is_refused_by_its_class() {
+        let mut rules = TokenRules { allowed_clients: vec!["cli".to_owned()], ..TokenRules::default() };
+        rules.tenant_claims = vec!["tid".to_owned()];
+        rules.required_claims = vec![crds::gateway_config::ClaimCondition {
+            claim_path: "verified".to_owned(),
+            test: crds::gateway_config::ClaimTest::Equals("true".to_owned()),
+        }];
+        let good = json!({ "azp": "cli", "verified": true });
+        for (name, value, expected) in [
+            ("azp", json!("cli"), Ok(())),
+            ("azp", json!("other"), Err(InvalidToken::ClientNotAllowed)),
+            ("azp", json!(1), Err(InvalidToken::Client)),
+            ("verified", json!(false), Err(InvalidToken::RequiredClaim)),
+            ("tid", json!([]), Err(InvalidToken::Tenant)),
+            ("groups", json!(7), Err(InvalidToken::Groups)),
+            ("scope", json!(7), Err(InvalidToken::Scope)),
+        ] {
+            let mut claims = good.clone();
+            claims[name] = value;
+            assert_eq!(judge_by(&rules, &claims).map(|_| ()), expected, "{claims}");
         }
     }
 }

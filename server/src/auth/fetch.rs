@@ -9,7 +9,7 @@ use http::{HeaderValue, header::CONTENT_TYPE};
 use reqwest::{Client, Response};
 use serde::Deserialize;
 
-use super::key_set::{KeySet, KeySetError, MAX_SET_BYTES};
+use super::key_set::{KeySetError, MAX_SET_BYTES};
 use crate::net::{
     AddressPolicy, AddressRefused, BodyError, ClientError, RequestFault, Schemes, TIMEOUT, UrlError,
     client_with_timeout, permitted_url, read_bounded,
@@ -27,11 +27,20 @@ pub(super) struct KeyFetcher {
     jwks_uri: Option<String>,
 }
 
+/// What an attempt brought, byte for byte; at most 256 KiB each.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// The key set.
+    pub(super) jwks: Vec<u8>,
+    /// The document that was discovered, if one was needed.
+    pub(super) metadata: Option<Vec<u8>>,
+}
+
 /// Why there is no new key set. One sentence, made of fixed phrases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{step}: {cause}")]
 pub struct FetchError {
-    /// What was fetched.
+    /// What was fetched or read.
     pub step: FetchStep,
     /// What went wrong.
     pub cause: FetchCause,
@@ -46,6 +55,9 @@ pub enum FetchStep {
     /// The keys themselves.
     #[error("the key set cannot be used")]
     KeySet,
+    /// The keys that the operator mounts.
+    #[error("the mounted key file cannot be used")]
+    KeyFile,
 }
 
 /// What went wrong.
@@ -55,7 +67,9 @@ pub enum FetchCause {
     #[error("the URL is refused because {0}")]
     Url(UrlError),
     /// The name has only addresses that are refused.
-    #[error("its host has no address that may be connected to; allow private addresses if it is inside the network")]
+    #[error(
+        "its host has no address that may be connected to; set `allowPrivateAddresses` of the issuer if it is inside the network, and look whether the operator denies that for all"
+    )]
     AddressRefused,
     /// The name has no address.
     #[error("the name of its host cannot be resolved")]
@@ -90,6 +104,18 @@ pub enum FetchCause {
     /// The document belongs to another issuer.
     #[error("the document names another issuer; `issuer` must be equal byte for byte")]
     IssuerMismatch,
+    /// The file cannot be read at all, or not in time.
+    #[error("it cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// Not the document that the operator writes.
+    #[error("it is not a file of keys as the operator writes it")]
+    KeyFile,
+    /// Fetched longer ago than keys may serve.
+    #[error("its keys are older than `maxKeyAgeSeconds`")]
+    TooOld,
+    /// Fetched later than now.
+    #[error("its keys are dated in the future; compare the clocks of the nodes")]
+    FromTheFuture,
     /// What was fetched is not a set of keys that can be used.
     #[error("{0}")]
     KeySet(KeySetError),
@@ -100,6 +126,12 @@ pub(super) fn is_fetchable(url: &str) -> bool {
     let any_address = AddressPolicy { allow_loopback: true, allow_private: true, denied: None };
     let refused = |problem: &UrlError| !matches!(problem, UrlError::Address(_));
     !permitted_url(url, any_address, Schemes::Https).is_err_and(|problem| refused(&problem))
+}
+
+impl From<KeySetError> for FetchError {
+    fn from(error: KeySetError) -> Self {
+        Self { step: FetchStep::KeySet, cause: FetchCause::KeySet(error) }
+    }
 }
 
 impl FetchError {
@@ -137,23 +169,25 @@ impl KeyFetcher {
         Ok(Self { client, addresses, issuer, jwks_uri })
     }
 
-    /// One attempt; two requests of at most 5 s each.
-    pub(super) async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let jwks_uri = match &self.jwks_uri {
-            Some(uri) => uri.clone(),
-            None => self.discover().await.map_err(|cause| FetchError { step: FetchStep::Discovery, cause })?,
-        };
-        let key_set = async { KeySet::parse(&self.get(&jwks_uri).await?).map_err(FetchCause::KeySet) };
-        key_set.await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })
+    /// One attempt; two requests of at most 5 s each. What comes is a JSON document by its head only.
+    pub(super) async fn fetch(&self) -> Result<Fetched, FetchError> {
+        let discovery = |cause| FetchError { step: FetchStep::Discovery, cause };
+        let (jwks_uri, metadata) = self.locate().await.map_err(discovery)?;
+        let jwks = self.get(&jwks_uri).await.map_err(|cause| FetchError { step: FetchStep::KeySet, cause })?;
+        Ok(Fetched { jwks, metadata })
     }
 
-    async fn discover(&self) -> Result<String, FetchCause> {
+    /// Where the keys are, and the document that says so, if one was needed.
+    async fn locate(&self) -> Result<(String, Option<Vec<u8>>), FetchCause> {
+        if let Some(uri) = &self.jwks_uri {
+            return Ok((uri.clone(), None));
+        }
         let body = self.get(&discovery_url(&self.issuer)).await?;
         let document: DiscoveryDocument = serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
         if document.issuer != self.issuer {
             return Err(FetchCause::IssuerMismatch);
         }
-        Ok(document.jwks_uri)
+        Ok((document.jwks_uri, Some(body)))
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, FetchCause> {

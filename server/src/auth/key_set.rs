@@ -1,13 +1,15 @@
 //! A JSON Web Key Set (RFC 7517) as an issuer publishes it, reduced to the keys that may verify our tokens.
 //!
 //! Pure. One private key inside condemns the whole set: whoever publishes it has lost it. Keys that are merely
-//! weak, foreign or broken are left out and counted, so that one exotic key does not take an issuer down.
+//! weak, foreign or broken are left out and counted, so that one exotic key does not take an issuer down. Foreign is
+//! also what serves no algorithm that the issuer's entry enables: such a key can decide nothing, so it does not count.
 
 use aws_lc_rs::{
     digest::{Context, SHA256},
     signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crds::gateway_config::SignatureAlgorithm;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,11 +31,32 @@ const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// The largest RSA exponent that the crypto library takes: 33 bits.
 const MAX_RSA_EXPONENT: u64 = (1 << 33) - 1;
 
-/// The signature algorithms that are accepted at all. There is no member for `none` or a symmetric one.
+/// The points of Ed25519 whose order divides the cofactor, as they are encoded, the sign of x aside: under such a key one
+/// signature is good for many messages. The last two are second spellings of the first two.
+/// Source: libsodium, `ge25519_has_small_order`.
+const ED25519_SMALL_ORDER: [[u8; 32]; 7] = [
+    ed25519_y(0, 0x00, 0x00),
+    ed25519_y(1, 0x00, 0x00),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+    ed25519_y(0xec, 0xff, 0x7f),
+    ed25519_y(0xed, 0xff, 0x7f),
+    ed25519_y(0xee, 0xff, 0x7f),
+];
+
+/// The signature algorithms that can be enabled at all. There is no member for `none` or a symmetric one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum KeyAlgorithm {
     Rs256,
     Es256,
+    Ps256,
+    EdDsa,
 }
 
 /// The usable keys of one issuer. Equal [`KeySet::identity`] means equal answers.
@@ -51,19 +74,20 @@ pub struct KeySet {
 #[derive(Clone, Debug)]
 pub(super) struct VerificationKey {
     key_id: Option<String>,
-    algorithm: KeyAlgorithm,
+    /// Sorted, never empty, of one family: an RSA key that names no `alg` may serve two.
+    algorithms: Vec<KeyAlgorithm>,
     /// Handed to the JWT library, nothing else.
     pub(super) decoding_key: DecodingKey,
-    /// SHA-256 over `kid`, algorithm and key material.
+    /// SHA-256 over `kid`, algorithms and key material.
     identity: [u8; 32],
 }
 
 /// How many keys of a set were left out, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedKeys {
-    /// RSA with a modulus below 2048 bits or an exponent that is even or 1.
+    /// RSA with a modulus below 2048 bits or an exponent that is even or 1; Ed25519 of small order.
     pub weak: usize,
-    /// A type, curve or algorithm that is not accepted.
+    /// A type, curve or algorithm that is not enabled for the issuer.
     pub unsupported: usize,
     /// Meant for something else than signatures (`use`, `key_ops`, `alg`).
     pub other_use: usize,
@@ -87,7 +111,7 @@ pub enum KeySetError {
     #[error("it holds a private key; every key in it must be revoked")]
     PrivateKey,
     /// A well-formed set in which no key can be used: the issuer has withdrawn what it had.
-    #[error("it has no key that can verify RS256 or ES256")]
+    #[error("it has no key that fits one of the `algorithms` of this issuer")]
     NoUsableKey,
 }
 
@@ -109,6 +133,8 @@ impl KeyAlgorithm {
         match name {
             "RS256" => Some(Self::Rs256),
             "ES256" => Some(Self::Es256),
+            "PS256" => Some(Self::Ps256),
+            "EdDSA" => Some(Self::EdDsa),
             _ => None,
         }
     }
@@ -117,7 +143,14 @@ impl KeyAlgorithm {
         match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
+            Self::Ps256 => "PS256",
+            Self::EdDsa => "EdDSA",
         }
+    }
+
+    /// Whether a key that says `alg: name` is meant for it. RFC 9864 gives EdDSA with this curve a name of its own.
+    fn is_of_key(self, name: &str) -> bool {
+        name == self.name() || (self == Self::EdDsa && name == "Ed25519")
     }
 
     /// The same for the JWT library.
@@ -125,13 +158,26 @@ impl KeyAlgorithm {
         match self {
             Self::Rs256 => Algorithm::RS256,
             Self::Es256 => Algorithm::ES256,
+            Self::Ps256 => Algorithm::PS256,
+            Self::EdDsa => Algorithm::EdDSA,
+        }
+    }
+}
+
+impl From<SignatureAlgorithm> for KeyAlgorithm {
+    fn from(algorithm: SignatureAlgorithm) -> Self {
+        match algorithm {
+            SignatureAlgorithm::RS256 => Self::Rs256,
+            SignatureAlgorithm::ES256 => Self::Es256,
+            SignatureAlgorithm::PS256 => Self::Ps256,
+            SignatureAlgorithm::EdDSA => Self::EdDsa,
         }
     }
 }
 
 impl KeySet {
-    /// Reads the document of an issuer. The set has at least one usable key.
-    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+    /// Reads the document of an issuer for which `enabled` are accepted. The set has at least one key that fits one of them.
+    pub fn parse(bytes: &[u8], enabled: &[SignatureAlgorithm]) -> Result<Self, KeySetError> {
         if bytes.len() > MAX_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
@@ -142,12 +188,12 @@ impl KeySet {
         if document.keys.iter().any(is_private) {
             return Err(KeySetError::PrivateKey);
         }
+        let mut enabled: Vec<KeyAlgorithm> = enabled.iter().copied().map(KeyAlgorithm::from).collect();
+        enabled.sort();
+        enabled.dedup();
         let mut skipped = SkippedKeys::default();
-        let usable = document
-            .keys
-            .iter()
-            .filter_map(|jwk| verification_key(jwk).inspect_err(|reason| skipped.count(reason)).ok());
-        let mut keys: Vec<VerificationKey> = usable.collect();
+        let read = |jwk| verification_key(jwk, &enabled).inspect_err(|reason| skipped.count(reason)).ok();
+        let mut keys: Vec<VerificationKey> = document.keys.iter().filter_map(read).collect();
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey);
         }
@@ -169,7 +215,7 @@ impl KeySet {
             return Err(InvalidToken::UnknownKey);
         }
         let fits = |key: &&VerificationKey| {
-            key.algorithm == algorithm && (key_id.is_none() || key.key_id.as_deref() == key_id)
+            key.algorithms.contains(&algorithm) && (key_id.is_none() || key.key_id.as_deref() == key_id)
         };
         let candidates: Vec<_> = self.keys.iter().filter(fits).take(MAX_CANDIDATES).collect();
         if candidates.is_empty() { Err(InvalidToken::UnknownKey) } else { Ok(candidates) }
@@ -226,28 +272,48 @@ fn is_private(jwk: &Map<String, Value>) -> bool {
     ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.contains_key(*name))
 }
 
-fn verification_key(jwk: &Map<String, Value>) -> Result<VerificationKey, Skip> {
+fn verification_key(jwk: &Map<String, Value>, enabled: &[KeyAlgorithm]) -> Result<VerificationKey, Skip> {
     let key_id = optional_text(jwk, "kid")?;
-    let algorithm = match text(jwk, "kty")? {
-        "RSA" => KeyAlgorithm::Rs256,
-        "EC" if text(jwk, "crv")? == "P-256" => KeyAlgorithm::Es256,
-        _ => return Err(Skip::Unsupported),
+    let family = family(jwk)?;
+    let algorithms = algorithms(jwk, family, enabled)?;
+    let (material, decoding_key) = match family {
+        [KeyAlgorithm::Es256, ..] => {
+            let (x, y) = p256(jwk)?;
+            let decoding_key = DecodingKey::from_ec_der(&uncompressed_point(&x, &y));
+            ([x, y], decoding_key)
+        }
+        [KeyAlgorithm::EdDsa, ..] => {
+            let point = ed25519(jwk)?;
+            let decoding_key = DecodingKey::from_ed_der(&point);
+            ([point, Vec::new()], decoding_key)
+        }
+        _ => {
+            let (modulus, exponent) = rsa(jwk)?;
+            let decoding_key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+            ([modulus, exponent], decoding_key)
+        }
     };
-    check_use(jwk, algorithm)?;
-    let material = match algorithm {
-        KeyAlgorithm::Rs256 => rsa(jwk)?,
-        KeyAlgorithm::Es256 => p256(jwk)?,
-    };
-    let identity = key_identity(key_id, algorithm, [&material.0, &material.1]);
-    let decoding_key = match algorithm {
-        KeyAlgorithm::Rs256 => DecodingKey::from_rsa_raw_components(&material.0, &material.1),
-        KeyAlgorithm::Es256 => DecodingKey::from_ec_der(&uncompressed_point(&material.0, &material.1)),
-    };
-    Ok(VerificationKey { key_id: key_id.map(ToOwned::to_owned), algorithm, decoding_key, identity })
+    let identity = key_identity(key_id, &algorithms, &material);
+    Ok(VerificationKey { key_id: key_id.map(ToOwned::to_owned), algorithms, decoding_key, identity })
 }
 
-/// `use`, `key_ops` and `alg`, where they are present, must all say "verifies signatures of this algorithm".
-fn check_use(jwk: &Map<String, Value>, algorithm: KeyAlgorithm) -> Result<(), Skip> {
+/// What a key of this type and curve could serve at all.
+fn family(jwk: &Map<String, Value>) -> Result<&'static [KeyAlgorithm], Skip> {
+    match text(jwk, "kty")? {
+        "RSA" => Ok(&[KeyAlgorithm::Rs256, KeyAlgorithm::Ps256]),
+        "EC" if text(jwk, "crv")? == "P-256" => Ok(&[KeyAlgorithm::Es256]),
+        "OKP" if text(jwk, "crv")? == "Ed25519" => Ok(&[KeyAlgorithm::EdDsa]),
+        _ => Err(Skip::Unsupported),
+    }
+}
+
+/// Which of `enabled` the key serves. `use`, `key_ops` and `alg`, where they are present, must all say "verifies signatures
+/// of this algorithm".
+fn algorithms(
+    jwk: &Map<String, Value>,
+    family: &[KeyAlgorithm],
+    enabled: &[KeyAlgorithm],
+) -> Result<Vec<KeyAlgorithm>, Skip> {
     if optional_text(jwk, "use")?.is_some_and(|intended| intended != "sig") {
         return Err(Skip::OtherUse);
     }
@@ -256,13 +322,14 @@ fn check_use(jwk: &Map<String, Value>, algorithm: KeyAlgorithm) -> Result<(), Sk
         Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => {}
         Some(_) => return Err(Skip::OtherUse),
     }
-    match optional_text(jwk, "alg")? {
-        Some(name) if name.starts_with("RSA-OAEP") || name.starts_with("ECDH") || name == "RSA1_5" => {
-            Err(Skip::OtherUse)
-        }
-        Some(name) if name != algorithm.name() => Err(Skip::Unsupported),
-        _ => Ok(()),
+    let named = optional_text(jwk, "alg")?;
+    if named.is_some_and(|name| name.starts_with("RSA-OAEP") || name.starts_with("ECDH") || name == "RSA1_5") {
+        return Err(Skip::OtherUse);
     }
+    let serves =
+        |algorithm: &&KeyAlgorithm| family.contains(*algorithm) && named.is_none_or(|name| algorithm.is_of_key(name));
+    let algorithms: Vec<KeyAlgorithm> = enabled.iter().filter(serves).copied().collect();
+    if algorithms.is_empty() { Err(Skip::Unsupported) } else { Ok(algorithms) }
 }
 
 /// Modulus and exponent, without leading zeros.
@@ -293,6 +360,22 @@ fn p256(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Vec<u8>), Skip> {
     Ok((x, y))
 }
 
+/// An encoded point: y, little-endian, and the sign of x in the highest bit.
+fn ed25519(jwk: &Map<String, Value>) -> Result<Vec<u8>, Skip> {
+    let point = bytes(jwk, "x")?;
+    let mut y: [u8; 32] = point.as_slice().try_into().map_err(|_| Skip::Malformed)?;
+    y[31] &= 0x7f;
+    if ED25519_SMALL_ORDER.contains(&y) { Err(Skip::Weak) } else { Ok(point) }
+}
+
+/// The little-endian number with these lowest, middle and highest bytes.
+const fn ed25519_y(lowest: u8, middle: u8, highest: u8) -> [u8; 32] {
+    let mut y = [middle; 32];
+    y[0] = lowest;
+    y[31] = highest;
+    y
+}
+
 fn uncompressed_point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[0x04], x, y].concat()
 }
@@ -315,12 +398,12 @@ fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Skip> {
     URL_SAFE_NO_PAD.decode(text(jwk, name)?).map_err(|_| Skip::Malformed)
 }
 
-fn key_identity(key_id: Option<&str>, algorithm: KeyAlgorithm, material: [&[u8]; 2]) -> [u8; 32] {
+fn key_identity(key_id: Option<&str>, algorithms: &[KeyAlgorithm], material: &[Vec<u8>; 2]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     let presence: &[u8] = if key_id.is_some() { b"1" } else { b"0" };
+    let names = algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" ");
     // Each part is preceded by its length, so that no two keys give the same text.
-    for part in [presence, key_id.unwrap_or_default().as_bytes(), algorithm.name().as_bytes(), material[0], material[1]]
-    {
+    for part in [presence, key_id.unwrap_or_default().as_bytes(), names.as_bytes(), &material[0], &material[1]] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }

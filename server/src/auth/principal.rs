@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
+pub use crds::gateway_config::PrincipalKind;
 use sha2::{Digest as _, Sha256};
 
 /// A verified caller. `issuer` and `subject` together are the identity; neither is one alone.
@@ -9,8 +10,13 @@ use sha2::{Digest as _, Sha256};
 pub struct Principal {
     issuer: Arc<str>,
     subject: Arc<str>,
+    kind: PrincipalKind,
     client_id: Option<Arc<str>>,
+    tenant: Option<Box<str>>,
+    groups: BTreeSet<Box<str>>,
     scopes: ScopeSet,
+    /// `None`: no token carries this identity, so none runs out.
+    ends_at: Option<i64>,
     /// Made once, since each request of the caller is logged with it.
     pseudonym: Box<str>,
 }
@@ -20,20 +26,61 @@ pub struct Principal {
 pub struct ScopeSet(BTreeSet<Box<str>>);
 
 impl Principal {
-    /// A caller whose token was verified.
-    pub fn new(
-        issuer: impl Into<Arc<str>>,
-        subject: impl Into<Arc<str>>,
-        client_id: Option<Arc<str>>,
-        scopes: ScopeSet,
-    ) -> Self {
+    /// A caller whose token was verified: a human, of whom nothing else is known yet.
+    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Arc<str>>) -> Self {
         let (issuer, subject) = (issuer.into(), subject.into());
-        Self { pseudonym: pseudonym(&issuer, &subject), issuer, subject, client_id, scopes }
+        Self {
+            pseudonym: pseudonym(&issuer, &subject),
+            issuer,
+            subject,
+            kind: PrincipalKind::Human,
+            client_id: None,
+            tenant: None,
+            groups: BTreeSet::new(),
+            scopes: ScopeSet::default(),
+            ends_at: None,
+        }
+    }
+
+    /// The same of this kind.
+    #[must_use]
+    pub fn of_kind(self, kind: PrincipalKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same through this client.
+    #[must_use]
+    pub fn through(self, client_id: Option<&str>) -> Self {
+        Self { client_id: client_id.map(Into::into), ..self }
+    }
+
+    /// The same acting for this tenant.
+    #[must_use]
+    pub fn in_tenant(self, tenant: Option<&str>) -> Self {
+        Self { tenant: tenant.map(Into::into), ..self }
+    }
+
+    /// The same in these groups.
+    #[must_use]
+    pub fn in_groups<'a>(self, groups: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { groups: groups.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// The same with these scopes.
+    #[must_use]
+    pub fn granted(self, scopes: ScopeSet) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// The same until this second since 1970, at which the token is no longer accepted.
+    #[must_use]
+    pub fn until(self, ends_at: i64) -> Self {
+        Self { ends_at: Some(ends_at), ..self }
     }
 
     /// Everyone, where authentication is switched off. Its issuer is empty, which no configured one can be.
     pub fn anonymous() -> Self {
-        Self::new("", "anonymous", None, ScopeSet::default())
+        Self::new("", "anonymous")
     }
 
     /// Whether this is [`Principal::anonymous`].
@@ -56,7 +103,27 @@ impl Principal {
         &self.pseudonym
     }
 
-    /// The client that the token was given to (`azp`, else `client_id`), when the issuer says so.
+    /// Whether a person calls or a program for itself, by the issuer's rules.
+    pub fn kind(&self) -> PrincipalKind {
+        self.kind
+    }
+
+    /// The tenant that the caller acts for, when the issuer says so.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// Whether the issuer says that the caller is in exactly this group.
+    pub fn is_in_group(&self, group: &str) -> bool {
+        self.groups.contains(group)
+    }
+
+    /// The second since 1970 from which on the token is refused, leeway included; `None` without a token.
+    pub fn ends_at(&self) -> Option<i64> {
+        self.ends_at
+    }
+
+    /// The client that the token was given to, when the issuer says so.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }

@@ -42,7 +42,7 @@ pub enum InvalidToken {
     /// A member name occurs twice in one JSON object.
     #[error("the access token names a member twice")]
     DuplicateMember,
-    /// `alg` is missing, `none`, symmetric, or not one that is accepted.
+    /// `alg` is missing, `none`, symmetric, or not one that is enabled for the issuer.
     #[error("the access token is signed with an algorithm that is not accepted")]
     Algorithm,
     /// `crit`, `b64` or `cty`.
@@ -78,10 +78,22 @@ pub enum InvalidToken {
     /// `sub` is missing, empty or not a string.
     #[error("the access token has no subject")]
     Subject,
-    /// `azp` or `client_id` is not a string.
+    /// The claim that names the client is not a string.
     #[error("the client of the access token is malformed")]
     Client,
-    /// `scope` or `scp` is neither a string nor an array of strings.
+    /// The client is not one of those that may call.
+    #[error("the access token was issued to a client that may not call this server")]
+    ClientNotAllowed,
+    /// The claim that names the tenant is not a string.
+    #[error("the tenant of the access token is malformed")]
+    Tenant,
+    /// The claim that holds the groups is neither a string nor an array of strings.
+    #[error("the groups of the access token are malformed")]
+    Groups,
+    /// A claim that the issuer's entry demands is missing or has another value.
+    #[error("the access token lacks a claim that this server requires")]
+    RequiredClaim,
+    /// The claim that holds the scopes is neither a string nor an array of strings.
     #[error("the scope of the access token is malformed")]
     Scope,
     /// `cnf`: the token is bound to a key that a plain bearer token does not prove.
@@ -103,7 +115,7 @@ impl Refusal {
 
 impl InvalidToken {
     /// Every class, for metrics that are to start at zero.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::SeveralCredentials,
         Self::TooLarge,
         Self::Malformed,
@@ -121,6 +133,10 @@ impl InvalidToken {
         Self::Lifetime,
         Self::Subject,
         Self::Client,
+        Self::ClientNotAllowed,
+        Self::Tenant,
+        Self::Groups,
+        Self::RequiredClaim,
         Self::Scope,
         Self::Bound,
     ];
@@ -145,6 +161,10 @@ impl InvalidToken {
             Self::Lifetime => "lifetime",
             Self::Subject => "subject",
             Self::Client => "client",
+            Self::ClientNotAllowed => "client_not_allowed",
+            Self::Tenant => "tenant",
+            Self::Groups => "groups",
+            Self::RequiredClaim => "required_claim",
             Self::Scope => "scope",
             Self::Bound => "bound",
         }

@@ -1,6 +1,7 @@
 //! When the keys of one issuer are fetched next, and what an unknown `kid` may cause. Pure: time is an argument.
 //!
-//! Ages run on a monotonic clock, so that a step of the time of day neither revives nor expires a key set.
+//! Ages run on a monotonic clock, so that a step of the time of day neither revives nor expires a key set. Pods that started
+//! together do not ask together: each interval is a little off, by a seed of the process.
 
 use std::{
     collections::HashMap,
@@ -10,10 +11,10 @@ use std::{
 use super::FetchError;
 
 /// How long a key set is fresh. Source: auth.md section 5, "cache".
-pub(super) const REFRESH_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// How long the last good set serves while refreshes fail. Source: auth.md section 5, "issuer-down".
-pub(super) const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// In so many parts the longest age of a set is divided, where that is shorter: three attempts may fail before it ends.
+const ATTEMPTS_WITHIN_AGE: u32 = 4;
 
 /// At most one refresh in this time is caused by requests. Source: auth.md section 5, "unknown-kid".
 const FORCED_INTERVAL: Duration = Duration::from_secs(30);
@@ -37,6 +38,11 @@ pub(super) type KeyIdHash = [u8; 32];
 /// Written by the refresh task after each attempt and by requests that meet an unknown `kid`.
 #[derive(Debug)]
 pub(super) struct Schedule {
+    /// From a success to the next attempt, give or take a tenth; also the longest pause after a failure.
+    interval: Duration,
+    /// Differs between processes and issuers.
+    seed: u64,
+    successes: u64,
     next_attempt: Instant,
     failures: u32,
     last_error: Option<FetchError>,
@@ -58,8 +64,12 @@ pub(super) enum UnknownKey {
 }
 
 impl Schedule {
-    pub(super) fn new(now: Instant) -> Self {
+    /// The first attempt is due `now`.
+    pub(super) fn new(interval: Duration, seed: u64, now: Instant) -> Self {
         Self {
+            interval,
+            seed,
+            successes: 0,
             next_attempt: now,
             failures: 0,
             last_error: None,
@@ -79,7 +89,8 @@ impl Schedule {
         self.failures = 0;
         self.last_error = None;
         self.forced_pending = false;
-        self.next_attempt = now + REFRESH_INTERVAL;
+        self.next_attempt = now + jittered(self.interval, self.seed, self.successes);
+        self.successes = self.successes.wrapping_add(1);
     }
 
     /// An attempt failed.
@@ -87,7 +98,7 @@ impl Schedule {
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error);
         self.forced_pending = false;
-        self.next_attempt = now + backoff(self.failures);
+        self.next_attempt = now + backoff(self.failures).min(self.interval);
     }
 
     /// Why the last attempt failed; `None` after a success and before the first.
@@ -124,6 +135,22 @@ impl Schedule {
     }
 }
 
+/// From one fetch to the next, for keys that serve for at most `max_age`.
+pub(super) fn refresh_interval(max_age: Duration) -> Duration {
+    REFRESH_INTERVAL.min(max_age / ATTEMPTS_WITHIN_AGE)
+}
+
+/// `interval` give or take a tenth: the same for the same `seed` and `number`, spread evenly over many.
+fn jittered(interval: Duration, seed: u64, number: u64) -> Duration {
+    // SplitMix64 (Steele, Lea, Flood 2014): every bit of the seed reaches every bit of the outcome.
+    let mut mixed = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    let share = u32::try_from(mixed % 2001).expect("a remainder by 2001 is at most 2000");
+    interval * (9000 + share) / 10_000
+}
+
 fn backoff(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF)
@@ -140,21 +167,54 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn schedule(now: Instant) -> Schedule {
+        Schedule::new(REFRESH_INTERVAL, 7, now)
+    }
+
     #[test]
-    fn the_first_attempt_is_at_once_and_the_next_after_an_hour() {
+    fn the_first_attempt_is_at_once_and_the_next_after_an_hour_or_so() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start);
+        let mut schedule = schedule(start);
         assert_eq!(schedule.wait(start), Duration::ZERO);
         schedule.succeeded(start);
-        assert_eq!(schedule.wait(start), REFRESH_INTERVAL);
-        assert_eq!(schedule.wait(start + seconds(3599)), seconds(1));
+        let wait = schedule.wait(start);
+        assert!((seconds(3240)..=seconds(3960)).contains(&wait), "{wait:?}");
+        assert_eq!(schedule.wait(start + wait.saturating_sub(seconds(1))), seconds(1));
         assert_eq!(schedule.wait(start + seconds(4000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn pods_that_started_together_ask_at_moments_that_are_spread_over_a_fifth_of_the_interval() {
+        let hour = REFRESH_INTERVAL;
+        let waits = |seeds: std::ops::Range<u64>, number| seeds.map(move |seed| jittered(hour, seed, number).as_secs());
+        let mut of_pods: Vec<u64> = waits(0..1000, 0).collect();
+        of_pods.sort_unstable();
+        assert!(of_pods[0] >= 3240 && of_pods[999] <= 3960, "{} {}", of_pods[0], of_pods[999]);
+        assert!(of_pods[0] < 3260 && of_pods[999] > 3940, "{} {}", of_pods[0], of_pods[999]);
+        let in_one_minute =
+            of_pods.iter().map(|wait| of_pods.iter().filter(|other| other.abs_diff(*wait) < 30).count());
+        assert!(in_one_minute.max().unwrap() < 150, "of 1,000 pods, where 83 would be even");
+        // Also for one pod: two that met once part again.
+        let of_one: std::collections::BTreeSet<_> = (0..10).map(|number| jittered(hour, 1, number)).collect();
+        assert!(of_one.len() > 8, "{of_one:?}");
+        assert_eq!(jittered(hour, 1, 2), jittered(hour, 1, 2));
+    }
+
+    #[test]
+    fn keys_that_may_not_grow_old_are_asked_for_more_often() {
+        for (max_age, interval) in [(60, 15), (3600, 900), (14_400, 3600), (86_400, 3600), (604_800, 3600)] {
+            assert_eq!(refresh_interval(seconds(max_age)), seconds(interval), "{max_age}");
+        }
+        let start = Instant::now();
+        let mut schedule = Schedule::new(seconds(15), 7, start);
+        (0..9).for_each(|_| schedule.failed(start, ERROR));
+        assert_eq!(schedule.wait(start), seconds(15), "a pause is no longer than the interval");
     }
 
     #[test]
     fn failures_back_off_to_a_minute_and_a_success_forgets_them() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start);
+        let mut schedule = schedule(start);
         let mut waits = Vec::new();
         for _ in 0..9 {
             schedule.failed(start, ERROR);
@@ -174,7 +234,7 @@ mod tests {
     #[test]
     fn requests_cause_one_refresh_in_thirty_seconds_whatever_ids_they_bring() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start);
+        let mut schedule = schedule(start);
         assert_eq!(schedule.unknown_key(&[1; 32], start), UnknownKey::Refresh);
         assert_eq!(schedule.unknown_key(&[1; 32], start), UnknownKey::Join);
         assert_eq!(schedule.unknown_key(&[2; 32], start), UnknownKey::Join);
@@ -189,7 +249,7 @@ mod tests {
     #[test]
     fn an_id_that_was_looked_for_in_vain_causes_nothing_for_five_minutes() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start);
+        let mut schedule = schedule(start);
         schedule.remember_unknown([1; 32], start);
         assert_eq!(schedule.unknown_key(&[1; 32], start + seconds(299)), UnknownKey::Refuse);
         assert_eq!(schedule.unknown_key(&[1; 32], start + seconds(300)), UnknownKey::Refresh);
@@ -198,7 +258,7 @@ mod tests {
     #[test]
     fn remembered_ids_are_bounded_and_old_ones_make_room() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(start);
+        let mut schedule = schedule(start);
         for number in 0..5000_u32 {
             let mut key_id = [0; 32];
             key_id[..4].copy_from_slice(&number.to_be_bytes());

@@ -1,10 +1,10 @@
 //! What the authenticator is built from: checked once at start, never asked again.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crds::gateway_config::IssuerConfig;
+use crds::gateway_config::{IssuerConfig, SignatureAlgorithm, TokenRules, auth::DAY_SECONDS};
 
-use super::{KeySet, fetch};
+use super::{KeyCache, KeySet, fetch, token_rules::RulesError};
 use crate::{
     clock::Clock,
     net::{AddressPolicy, ClientError},
@@ -19,6 +19,21 @@ pub struct IssuerSettings {
     pub audiences: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
+    /// What holds for its keys, wherever they come from.
+    pub key_rules: KeyRules,
+    /// What its tokens must look like, and what their claims mean.
+    pub tokens: TokenRules,
+}
+
+/// What holds for the keys of an issuer, wherever they come from.
+#[derive(Clone, Debug)]
+pub struct KeyRules {
+    /// What they may serve; never empty.
+    pub algorithms: Vec<SignatureAlgorithm>,
+    /// How long the last good ones serve, from when they were asked for.
+    pub max_age: Duration,
+    /// Whether they may be fetched from a private address, where the gateway allows those.
+    pub allow_private_addresses: bool,
 }
 
 /// Where the keys of an issuer come from.
@@ -36,6 +51,11 @@ pub enum KeySource {
         /// PEM certificates to trust instead of the system's.
         ca_pem: Option<Vec<u8>>,
     },
+    /// From a mounted file that the operator renews.
+    File {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// Known from the start and for ever: the in-process issuer of `--dev`.
     Static(KeySet),
     /// From nowhere: the `caFile` of the issuer cannot be used. Its tokens cannot be checked, and it is not ready.
@@ -49,6 +69,10 @@ pub struct AuthDeps {
     pub addresses: AddressPolicy,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Differs between processes, so that pods do not ask an issuer at the same moments.
+    pub jitter_seed: u64,
+    /// Where the last good key sets are kept over a restart. `None`: nowhere.
+    pub key_cache: Option<Arc<KeyCache>>,
 }
 
 /// Why there is no authenticator. Names the field of the configuration.
@@ -75,6 +99,12 @@ pub enum AuthSetupError {
         /// Position in the list.
         index: usize,
     },
+    /// Nothing could be verified.
+    #[error("`auth.issuers[{index}].tokens.algorithms` must name at least one algorithm")]
+    NoAlgorithm {
+        /// Position in the list.
+        index: usize,
+    },
     /// The issuer is not an https URL, and there is no `jwksUri`.
     #[error("`auth.issuers[{index}].issuer` is not an https URL that keys could be found under; set `jwksUri`")]
     IssuerUrl {
@@ -87,6 +117,14 @@ pub enum AuthSetupError {
         /// Position in the list.
         index: usize,
     },
+    /// A rule over tokens cannot be read.
+    #[error("`auth.issuers[{index}].tokens.{problem}")]
+    Tokens {
+        /// Position in the list.
+        index: usize,
+        /// Names the rule.
+        problem: RulesError,
+    },
     /// The CA bundle of the issuer is unusable.
     #[error("no HTTP client for `auth.issuers[{index}]`; look at its `caFile`")]
     Client {
@@ -98,14 +136,46 @@ pub enum AuthSetupError {
     },
 }
 
+impl Default for KeyRules {
+    fn default() -> Self {
+        Self {
+            algorithms: TokenRules::default().algorithms,
+            max_age: Duration::from_secs(DAY_SECONDS.into()),
+            allow_private_addresses: false,
+        }
+    }
+}
+
+impl KeyRules {
+    fn from_config(config: &IssuerConfig) -> Self {
+        Self {
+            algorithms: config.tokens.algorithms.clone(),
+            max_age: Duration::from_secs(config.max_key_age_seconds.into()),
+            allow_private_addresses: config.allow_private_addresses,
+        }
+    }
+
+    /// From which addresses these keys may be fetched, where `gateway` says so for all.
+    pub(super) fn addresses(&self, gateway: AddressPolicy) -> AddressPolicy {
+        AddressPolicy { allow_private: gateway.allow_private && self.allow_private_addresses, ..gateway }
+    }
+}
+
 impl IssuerSettings {
+    /// An issuer with these keys, and the default for everything else: its tokens are plain OAuth.
+    pub fn new(issuer: impl Into<String>, audiences: Vec<String>, keys: KeySource) -> Self {
+        Self { issuer: issuer.into(), audiences, keys, key_rules: KeyRules::default(), tokens: TokenRules::default() }
+    }
+
     /// The settings of a configured issuer. `ca_pem` is the content of its `caFile`.
     pub fn from_config(config: &IssuerConfig, ca_pem: Option<Vec<u8>>) -> Self {
-        let keys = match &config.jwks_uri {
-            Some(uri) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
-            None => KeySource::Discovery { ca_pem },
+        let keys = match (&config.jwks_file, &config.jwks_uri) {
+            (Some(path), _) => KeySource::File { path: path.into() },
+            (None, Some(uri)) => KeySource::JwksUri { uri: uri.clone(), ca_pem },
+            (None, None) => KeySource::Discovery { ca_pem },
         };
-        Self { issuer: config.issuer.clone(), audiences: config.audiences.clone(), keys }
+        let (key_rules, tokens) = (KeyRules::from_config(config), config.tokens.clone());
+        Self { key_rules, tokens, ..Self::new(&config.issuer, config.audiences.clone(), keys) }
     }
 }
 
@@ -130,13 +200,18 @@ fn check_one(index: usize, settings: &IssuerSettings, earlier: &[IssuerSettings]
     if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
         return Err(AuthSetupError::NoAudience { index });
     }
+    if settings.key_rules.algorithms.is_empty() {
+        return Err(AuthSetupError::NoAlgorithm { index });
+    }
     match &settings.keys {
         KeySource::Discovery { .. } if !fetch::is_fetchable(&settings.issuer) => {
             Err(AuthSetupError::IssuerUrl { index })
         }
         KeySource::JwksUri { uri, .. } if !fetch::is_fetchable(uri) => Err(AuthSetupError::JwksUri { index }),
-        KeySource::Discovery { .. } | KeySource::JwksUri { .. } | KeySource::Static(_) | KeySource::Unavailable => {
-            Ok(())
-        }
+        KeySource::Discovery { .. }
+        | KeySource::JwksUri { .. }
+        | KeySource::File { .. }
+        | KeySource::Static(_)
+        | KeySource::Unavailable => Ok(()),
     }
 }

@@ -15,11 +15,20 @@ use super::{
 };
 
 /// How the tokens of one issuer are validated: one algorithm, so that a key can never serve another family.
-pub(super) fn validation(algorithm: KeyAlgorithm, issuer: &str, audiences: &[String]) -> Validation {
+///
+/// `sub` is asked for, unless another claim may stand for it.
+pub(super) fn validation(
+    algorithm: KeyAlgorithm,
+    issuer: &str,
+    audiences: &[String],
+    needs_subject: bool,
+) -> Validation {
     let mut validation = Validation::new(algorithm.as_jwt());
     validation.set_issuer(&[issuer]);
     validation.set_audience(audiences);
-    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let subject = needs_subject.then_some("sub");
+    let required: Vec<&str> = ["exp", "iss", "aud"].into_iter().chain(subject).collect();
+    validation.set_required_spec_claims(&required);
     validation.validate_aud = true;
     validation.validate_exp = false;
     validation.validate_nbf = false;

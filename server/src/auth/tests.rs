@@ -1,12 +1,16 @@
-//! The whole of `auth` behind its door, with real RS256 and ES256 keys, an injected clock, and an issuer on
+//! The whole of `auth` behind its door, with real keys of every kind, an injected clock, and an issuer on
 //! loopback that can misbehave.
 
+mod algorithms;
 mod cache;
 mod flood;
+mod folder;
 mod issuer_server;
 mod key_fetching;
 mod key_sets;
 mod keys;
 mod matrix;
+mod mounted;
 mod refresh;
+mod snapshots;
 mod support;

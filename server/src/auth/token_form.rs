@@ -5,6 +5,7 @@
 //! `x5c`) are ignored: nothing here can make a request.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use crds::gateway_config::TokenType;
 use serde_json::{Map, Value};
 
 use super::{InvalidToken, key_set::KeyAlgorithm, strict_json};
@@ -16,8 +17,10 @@ pub(super) const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub(super) struct TokenForm<'a> {
     /// The whole token.
     pub(super) text: &'a str,
-    /// `alg`: one of those that are accepted.
+    /// `alg`: one of those that can be enabled.
     pub(super) algorithm: KeyAlgorithm,
+    /// Whether `typ` says that it is an access token (RFC 9068).
+    is_access_token: bool,
     /// `kid`, an opaque string.
     pub(super) key_id: Option<String>,
     /// The payload; unverified.
@@ -40,10 +43,18 @@ impl<'a> TokenForm<'a> {
         let algorithm = algorithm(&header)?;
         refuse_header_parameters(&header)?;
         let key_id = key_id(&header)?;
-        check_type(&header)?;
+        let is_access_token = read_type(&header)?;
         decode(signature)?;
         let payload = strict_json::object(&decode(payload)?)?;
-        Ok(Self { text, algorithm, key_id, payload })
+        Ok(Self { text, algorithm, is_access_token, key_id, payload })
+    }
+
+    /// Whether `typ` is what the issuer's tokens must have.
+    pub(super) fn check_type(&self, token_type: TokenType) -> Result<(), InvalidToken> {
+        match token_type {
+            TokenType::AccessToken if !self.is_access_token => Err(InvalidToken::TokenType),
+            TokenType::AccessToken | TokenType::Any => Ok(()),
+        }
     }
 
     /// `iss`, unverified: good for choosing a key set and for nothing else.
@@ -79,12 +90,16 @@ fn key_id(header: &Map<String, Value>) -> Result<Option<String>, InvalidToken> {
     }
 }
 
-/// Media types compare without case (RFC 7515 section 4.1.9).
-fn check_type(header: &Map<String, Value>) -> Result<(), InvalidToken> {
-    const ACCEPTED: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+/// Whether it is `at+jwt`; another type than that and `JWT` is refused. Media types compare without case (RFC 7515
+/// section 4.1.9).
+fn read_type(header: &Map<String, Value>) -> Result<bool, InvalidToken> {
     match header.get("typ") {
-        None => Ok(()),
-        Some(Value::String(typ)) if ACCEPTED.iter().any(|accepted| accepted.eq_ignore_ascii_case(typ)) => Ok(()),
+        None => Ok(false),
+        Some(Value::String(typ)) => match typ.to_ascii_lowercase().as_str() {
+            "jwt" => Ok(false),
+            "at+jwt" | "application/at+jwt" => Ok(true),
+            _ => Err(InvalidToken::TokenType),
+        },
         Some(_) => Err(InvalidToken::TokenType),
     }
 }
@@ -136,12 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn only_two_algorithms_exist() {
-        check_header(r#"{"alg":"RS256"}"#, Ok(()));
-        check_header(r#"{"alg":"ES256"}"#, Ok(()));
+    fn only_four_algorithms_exist() {
+        for algorithm in ["RS256", "ES256", "PS256", "EdDSA"] {
+            check_header(&format!(r#"{{"alg":"{algorithm}"}}"#), Ok(()));
+        }
         for algorithm in [
-            "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS384", "PS256", "ES384", "EdDSA", "rs256",
-            "RS256 ", "RSA-OAEP",
+            "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS384", "PS384", "ES384", "EDDSA",
+            "Ed25519", "Ed448", "rs256", "RS256 ", "RSA-OAEP",
         ] {
             check_header(&format!(r#"{{"alg":"{algorithm}"}}"#), Err(InvalidToken::Algorithm));
         }

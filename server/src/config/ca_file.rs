@@ -6,8 +6,10 @@ use std::path::Path;
 
 use crds::gateway_config::{IssuerConfig, MAX_FILE_BYTES};
 
-use super::file;
-use crate::auth::{IssuerSettings, KeySource};
+use crate::{
+    auth::{IssuerSettings, KeySource},
+    files,
+};
 
 /// What became of an issuer's CA file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ impl CaFile {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let pem = file::read(path, MAX_FILE_BYTES).map_err(|problem| format!("cannot be read: {}", problem.kind()))?;
+    let pem = files::read(path, MAX_FILE_BYTES).map_err(|problem| format!("cannot be read: {}", problem.kind()))?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(pem),
         _ => Err("holds no PEM certificate".to_owned()),

@@ -2,9 +2,13 @@
 //!
 //! Pure. Nothing here ever comes from a request's headers.
 
+use crds::gateway_config::AuthConfig;
 use url::Url;
 
 const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// Where clients of 2025-03-26 look for the metadata of an authorization server: under the host of the endpoint.
+const MIRROR: &str = "/.well-known/oauth-authorization-server";
 
 /// The path of the public health answer; an endpoint may not stand on it.
 const HEALTH_PATH: &str = "/health";
@@ -19,6 +23,10 @@ pub struct EndpointUrl {
     metadata_url: String,
     host: String,
     origin: String,
+    /// Whether the RFC 9728 document is served without the endpoint's path too.
+    root_metadata: bool,
+    /// Whether the issuer's own metadata is served.
+    mirror: bool,
 }
 
 /// What answers at a path of the public listener.
@@ -30,6 +38,10 @@ pub enum Route {
     Capabilities,
     /// The RFC 9728 document.
     Metadata,
+    /// The same without the endpoint's path, by opt-in: for clients that look nowhere else.
+    RootMetadata,
+    /// The metadata of the issuer, by opt-in.
+    IssuerMetadata,
     /// The public health answer.
     Health,
     /// Nothing.
@@ -67,7 +79,14 @@ impl EndpointUrl {
             path: if path.is_empty() { "/".to_owned() } else { path },
             host,
             origin,
+            root_metadata: false,
+            mirror: false,
         })
+    }
+
+    /// The same with the documents that `auth` opts in to.
+    pub(super) fn serving(self, auth: &AuthConfig) -> Self {
+        Self { root_metadata: auth.root_metadata, mirror: auth.issuer_metadata_mirror, ..self }
     }
 
     /// `publicUrl` byte for byte: the OAuth `resource`.
@@ -103,6 +122,8 @@ impl EndpointUrl {
             path if path == self.path => Route::Endpoint,
             path if path == self.capabilities_path => Route::Capabilities,
             path if path == self.metadata_path => Route::Metadata,
+            METADATA if self.root_metadata => Route::RootMetadata,
+            MIRROR if self.mirror => Route::IssuerMetadata,
             _ => Route::Unknown,
         }
     }
@@ -113,6 +134,8 @@ impl EndpointUrl {
             Route::Endpoint => Some(&self.path),
             Route::Capabilities => Some(&self.capabilities_path),
             Route::Metadata => Some(&self.metadata_path),
+            Route::RootMetadata => Some(METADATA),
+            Route::IssuerMetadata => Some(MIRROR),
             Route::Health => Some(HEALTH_PATH),
             Route::Unknown => None,
         }
@@ -162,6 +185,28 @@ mod tests {
             assert_eq!(endpoint.capabilities_path, "/capabilities");
             assert_eq!(endpoint.metadata_path, "/.well-known/oauth-protected-resource");
         }
+    }
+
+    #[test]
+    fn documents_for_older_clients_are_served_by_opt_in_and_at_the_root_alone() {
+        let routes = |root_metadata, issuer_metadata_mirror| {
+            let auth = AuthConfig { root_metadata, issuer_metadata_mirror, ..AuthConfig::open() };
+            let endpoint = EndpointUrl::parse("https://mcp.example.com/mcp").unwrap().serving(&auth);
+            assert_eq!(endpoint.route(&format!("{MIRROR}/mcp")), Route::Unknown);
+            assert_eq!(endpoint.route(&format!("{METADATA}/mcp")), Route::Metadata);
+            let routes = [METADATA, MIRROR].map(|path| endpoint.route(path));
+            for (route, path) in routes.into_iter().zip([METADATA, MIRROR]) {
+                assert_eq!(endpoint.path_of(route), (route != Route::Unknown).then_some(path));
+            }
+            routes
+        };
+        assert_eq!(routes(false, false), [Route::Unknown, Route::Unknown]);
+        assert_eq!(routes(true, false), [Route::RootMetadata, Route::Unknown]);
+        assert_eq!(routes(false, true), [Route::Unknown, Route::IssuerMetadata]);
+        // Where the endpoint has no path, the root form is the only one.
+        let auth = AuthConfig { root_metadata: true, ..AuthConfig::open() };
+        let endpoint = EndpointUrl::parse("https://mcp.example.com").unwrap().serving(&auth);
+        assert_eq!(endpoint.route(METADATA), Route::Metadata);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Pure. The operator checks the same earlier; the process checks again, since it fails closed alone.
 
+mod issuers;
+
 use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig, UpstreamConfig};
 use url::Url;
 
@@ -75,7 +77,23 @@ fn auth(auth: &AuthConfig) -> Result<(), WrongField> {
         AuthMode::None if !auth.issuers.is_empty() => {
             Err(WrongField::new("auth.issuers", "must be empty under `mode: None`"))
         }
-        AuthMode::OAuth | AuthMode::None => issuers(&auth.issuers),
+        AuthMode::OAuth | AuthMode::None => {
+            issuers::check(&auth.issuers)?;
+            mirror(auth)
+        }
+    }
+}
+
+/// Of several issuers there is no telling whose metadata a client should have, and only discovery brings any.
+fn mirror(auth: &AuthConfig) -> Result<(), WrongField> {
+    let is_discovered = |issuer: &IssuerConfig| issuer.jwks_uri.is_none() && issuer.jwks_file.is_none();
+    match auth.issuers.as_slice() {
+        _ if !auth.issuer_metadata_mirror => Ok(()),
+        [issuer] if is_discovered(issuer) => Ok(()),
+        _ => Err(WrongField::new(
+            "auth.issuerMetadataMirror",
+            "needs exactly one issuer, without `jwksUri` and `jwksFile`: it serves what discovery brings",
+        )),
     }
 }
 
@@ -91,32 +109,6 @@ fn upstreams(upstreams: &[UpstreamConfig]) -> Result<(), WrongField> {
         }
     }
     Ok(())
-}
-
-fn issuers(issuers: &[IssuerConfig]) -> Result<(), WrongField> {
-    for (index, issuer) in issuers.iter().enumerate() {
-        let field = |name: &str| format!("auth.issuers[{index}].{name}");
-        if issuers[..index].iter().any(|earlier| earlier.issuer == issuer.issuer) {
-            return Err(WrongField::new(field("issuer"), "is named twice"));
-        }
-        if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
-            return Err(WrongField::new(field("audiences"), "must name at least one audience, none empty"));
-        }
-        keys_url(issuer, &field)?;
-    }
-    Ok(())
-}
-
-/// Where keys come from must be a URL; whether it is `https` is the HTTP client's rule (`net`), since
-/// loopback alone is exempt. Source: auth.md, section 3, point 3.
-fn keys_url(issuer: &IssuerConfig, field: &impl Fn(&str) -> String) -> Result<(), WrongField> {
-    match &issuer.jwks_uri {
-        Some(jwks_uri) => http_url(&field("jwksUri"), jwks_uri),
-        None => http_url(&field("issuer"), &issuer.issuer).map_err(|wrong| WrongField {
-            problem: format!("{}; an issuer that is no URL needs `jwksUri`", wrong.problem),
-            ..wrong
-        }),
-    }
 }
 
 fn http_url(field: &str, text: &str) -> Result<(), WrongField> {

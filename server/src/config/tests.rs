@@ -17,7 +17,7 @@ fn an_unknown_field_is_refused_by_name() {
     check(
         |config| config["auth"]["issuers"][0]["audience"] = json!("x"),
         expect![
-            "gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `audiences`, `caFile` at line 1 column 60"
+            "gateway-config.json: field `auth.issuers[0].audience`: unknown field `audience`, expected one of `issuer`, `jwksUri`, `jwksFile`, `audiences`, `caFile`, `allowPrivateAddresses`, `maxKeyAgeSeconds`, `tokens` at line 1 column 60"
         ],
     );
 }
@@ -99,6 +99,137 @@ fn an_issuer_that_is_no_url_needs_a_key_set_url() {
     bare["auth"]["issuers"][0] =
         json!({ "issuer": "P2abc", "jwksUri": "https://keys.example.com/", "audiences": ["a"] });
     assert!(Config::parse("gateway-config.json", &bytes(&bare)).is_ok());
+}
+
+/// Each row is a member of the issuer's entry, a value that cannot be served, and what is said.
+fn check_issuer(pointer: &str, value: &Value, expected: &str) {
+    let mut config = valid();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    let tokens = json!({ "algorithms": ["RS256"] });
+    config["auth"]["issuers"][0]["tokens"] = tokens;
+    config["auth"]["issuers"][0].pointer_mut(parent).unwrap()[member] = value.clone();
+    let outcome = Config::parse("f", &bytes(&config)).map(drop).map_err(|error| error.to_string());
+    let expected = if expected.is_empty() { Ok(()) } else { Err(format!("f: field `auth.issuers[0].{expected}")) };
+    assert_eq!(outcome, expected, "{pointer} {value}");
+}
+
+#[test]
+fn what_keys_may_be_is_within_bounds_and_from_one_place() {
+    for (seconds, problem) in [(60, ""), (604_800, ""), (59, "x"), (604_801, "x"), (0, "x")] {
+        for field in ["/maxKeyAgeSeconds", "/tokens/maxTokenLifetimeSeconds"] {
+            let name = field[1..].replace('/', ".");
+            let expected = format!("{name}`: must be from 60 to 604800 seconds");
+            check_issuer(field, &json!(seconds), if problem.is_empty() { "" } else { &expected });
+        }
+    }
+    let leeway = "/tokens/leewaySeconds";
+    check_issuer(leeway, &json!(0), "");
+    check_issuer(leeway, &json!(60), "");
+    check_issuer(leeway, &json!(61), "tokens.leewaySeconds`: must be from 0 to 60 seconds");
+    check_issuer("/tokens/algorithms", &json!([]), "tokens.algorithms`: must name at least one algorithm");
+    check_issuer("/tokens/algorithms", &json!(["PS256", "EdDSA"]), "");
+    check_issuer("/jwksFile", &json!("/keys/0.json"), "");
+    check_issuer("/jwksFile", &json!(""), "jwksFile`: must be the path of a file");
+}
+
+#[test]
+fn a_key_file_excludes_all_that_is_for_fetching_and_takes_any_issuer() {
+    let with_file = |member: &str, value: &str| {
+        let mut config = valid();
+        config["auth"]["issuers"][0]["jwksFile"] = json!("/keys/0.json");
+        config["auth"]["issuers"][0][member] = json!(value);
+        Config::parse("f", &bytes(&config)).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(with_file("issuer", "kubernetes"), Ok(()));
+    for (member, value, problem) in [
+        ("jwksUri", "https://keys.example.com/", "must not be set beside `jwksFile`: keys come from one place"),
+        ("caFile", "/ca.crt", "must not be set beside `jwksFile`: nothing is fetched"),
+    ] {
+        assert_eq!(with_file(member, value), Err(format!("f: field `auth.issuers[0].{member}`: {problem}")));
+    }
+}
+
+#[test]
+fn every_claim_path_is_read_before_a_token_comes() {
+    let problem = "has an empty member; write names separated by single dots, such as realm_access.roles";
+    for list in ["scopeClaims", "clientClaims", "tenantClaims", "groupsClaims"] {
+        let pointer = format!("/tokens/{list}");
+        check_issuer(&pointer, &json!(["a.b", "{c}.d"]), "");
+        check_issuer(&pointer, &json!([]), "");
+        check_issuer(&pointer, &json!(["a", "b..c"]), &format!("tokens.{list}[1]`: {problem}"));
+    }
+    check_issuer("/tokens/workloadSubjectClaim", &json!("azp"), "");
+    check_issuer("/tokens/workloadSubjectClaim", &json!(""), &format!("tokens.workloadSubjectClaim`: {problem}"));
+    let when = |path: &str, test: Value| json!({ "claimPath": path, "test": test });
+    for list in ["requiredClaims", "workloads"] {
+        let pointer = format!("/tokens/{list}");
+        for test in
+            [json!({ "equals": "x" }), json!({ "prefix": "x" }), json!({ "in": ["x"] }), json!({ "equalsClaim": "x" })]
+        {
+            check_issuer(&pointer, &json!([when("a", test)]), "");
+        }
+        let wrong = |path, test| json!([when("a", json!({ "equals": "x" })), when(path, test)]);
+        for (path, test, at, problem) in [
+            ("", json!({ "equals": "x" }), "claimPath", problem),
+            ("a", json!({ "equalsClaim": "b." }), "test.equalsClaim", problem),
+            ("a", json!({ "equals": "" }), "test.equals", "must not be empty"),
+            ("a", json!({ "prefix": "" }), "test.prefix", "must not be empty"),
+            ("a", json!({ "in": [] }), "test.in", "must name at least one text"),
+            ("a", json!({ "in": ["x", ""] }), "test.in[1]", "must not be empty"),
+        ] {
+            check_issuer(&pointer, &wrong(path, test), &format!("tokens.{list}[1].{at}`: {problem}"));
+        }
+    }
+    check_issuer("/tokens/allowedClients", &json!(["a"]), "");
+    check_issuer("/tokens/allowedClients", &json!(["a", ""]), "tokens.allowedClients[1]`: must not be empty");
+}
+
+#[test]
+fn what_is_not_there_makes_a_workload_and_grants_nothing() {
+    let absent = json!({ "claimPath": "a", "test": "absent" });
+    let problem = "must not be `absent`, which is for `workloads` alone";
+    check_issuer("/tokens/workloads", &json!([absent]), "");
+    check_issuer("/tokens/requiredClaims", &json!([absent]), &format!("tokens.requiredClaims[0].test`: {problem}"));
+    let mapping = json!([{ "when": absent, "grantScopes": ["a"] }]);
+    check_issuer("/tokens/scopeMappings", &mapping, &format!("tokens.scopeMappings[0].when.test`: {problem}"));
+}
+
+#[test]
+fn a_mapping_grants_scopes_that_a_token_could_carry() {
+    let mapping =
+        |scopes: Value| json!([{ "when": { "claimPath": "a", "test": { "equals": "x" } }, "grantScopes": scopes }]);
+    check_issuer("/tokens/scopeMappings", &mapping(json!(["tools:ping", "!#[]~"])), "");
+    let grants = "tokens.scopeMappings[0].grantScopes";
+    check_issuer("/tokens/scopeMappings", &mapping(json!([])), &format!("{grants}`: must name at least one scope"));
+    let problem = "must be an OAuth scope: printable ASCII without space, quote and backslash";
+    for scope in ["", "a b", "a\"b", "a\\b", "é", "a\n", "\u{7f}"] {
+        check_issuer("/tokens/scopeMappings", &mapping(json!(["a", scope])), &format!("{grants}[1]`: {problem}"));
+    }
+}
+
+#[test]
+fn a_mirror_needs_one_issuer_that_is_discovered() {
+    let mirrored = |change: fn(&mut Value)| {
+        let mut config = valid();
+        config["auth"]["issuerMetadataMirror"] = json!(true);
+        change(&mut config["auth"]);
+        Config::parse("f", &bytes(&config)).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(mirrored(|_| {}), Ok(()));
+    let problem = "f: field `auth.issuerMetadataMirror`: needs exactly one issuer, without `jwksUri` and `jwksFile`: \
+                   it serves what discovery brings";
+    for change in [
+        |auth: &mut Value| auth["issuers"][0]["jwksUri"] = json!("https://keys.example.com/"),
+        |auth| auth["issuers"][0]["jwksFile"] = json!("/keys/0.json"),
+        |auth| {
+            let other = json!({ "issuer": "https://other.example.com", "audiences": ["a"] });
+            auth["issuers"].as_array_mut().unwrap().push(other);
+        },
+        |auth| *auth = json!({ "mode": "None", "insecureAllowUnauthenticated": true, "issuerMetadataMirror": true }),
+    ] as [fn(&mut Value); 4]
+    {
+        assert_eq!(mirrored(change), Err(problem.to_owned()));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::auth::{IssuerSettings, KeySet, KeySetError, KeySource};
+use crate::auth::{IssuerSettings, KeyRules, KeySet, KeySetError, KeySource};
 
 /// Its `iss`. Nobody can look it up: `.invalid` never resolves (RFC 6761).
 pub const DEV_ISSUER: &str = "https://dev-issuer.invalid";
@@ -51,17 +51,14 @@ impl DevIssuer {
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY_ID,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         }]});
-        let key_set = KeySet::parse(document.to_string().as_bytes()).map_err(DevIssuerError::KeySet)?;
+        let algorithms = KeyRules::default().algorithms;
+        let key_set = KeySet::parse(document.to_string().as_bytes(), &algorithms).map_err(DevIssuerError::KeySet)?;
         Ok(Self { signing_key: EncodingKey::from_ec_der(pkcs8.as_ref()), key_set })
     }
 
     /// What the authenticator needs to accept its tokens for `resource`.
     pub fn settings(&self, resource: &str) -> IssuerSettings {
-        IssuerSettings {
-            issuer: DEV_ISSUER.to_owned(),
-            audiences: vec![resource.to_owned()],
-            keys: KeySource::Static(self.key_set.clone()),
-        }
+        IssuerSettings::new(DEV_ISSUER, vec![resource.to_owned()], KeySource::Static(self.key_set.clone()))
     }
 
     /// A token for `resource` with the scopes of all built-in tools, good for [`TOKEN_LIFETIME`] from `now` on.
@@ -109,7 +106,8 @@ mod tests {
     const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
     async fn caller(issuer: &DevIssuer, token: &SecretString, now: Timestamp) -> Result<String, Refusal> {
-        let deps = AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)) };
+        let deps =
+            AuthDeps { addresses: AddressPolicy::default(), clock: Arc::new(At(now)), jitter_seed: 0, key_cache: None };
         let authenticator = Authenticator::new(vec![issuer.settings(RESOURCE)], deps).unwrap();
         assert!(authenticator.ready(), "nothing has to be fetched");
         let mut headers = HeaderMap::new();

@@ -41,6 +41,8 @@ pub enum Denied {
     Hidden,
     /// The token lacks scopes; these are needed, all of them.
     MissingScopes(Vec<String>),
+    /// It is for other callers, whatever scopes this one gets.
+    NotForCaller,
 }
 
 impl Features {
@@ -100,6 +102,7 @@ impl Features {
         match decide(policy, principal, target) {
             Decision::Hidden => return Err((kind, Denied::Hidden)),
             Decision::MissingScopes(scopes) => return Err((kind, Denied::MissingScopes(scopes))),
+            Decision::NotForCaller => return Err((kind, Denied::NotForCaller)),
             Decision::Allow => {}
         }
         let providers = providers.into_iter().map(|index| Arc::clone(&self.providers[index])).collect();

@@ -16,11 +16,7 @@ use super::{
     Answer, CallContext, CallKind, ClientCapabilities, FeatureError, Notes, Offer, OfferedPrompt, OfferedResource,
     OfferedTemplate, OfferedTool, Outcome, Provider, ResourceOutcome, ToolOutcome,
 };
-use crate::{
-    auth::{Principal, ScopeSet},
-    clock::SystemClock,
-    gateway::Policy,
-};
+use crate::{auth::Principal, clock::SystemClock, gateway::Policy};
 
 /// What a tool answers to these arguments.
 type OfTool = Box<dyn Fn(&CallContext, &RawValue) -> BoxFuture<'static, Outcome<ToolOutcome>> + Send + Sync>;
@@ -85,7 +81,7 @@ pub(crate) fn policy(default: AuthorizationDefault) -> Policy {
 }
 
 pub(crate) fn principal() -> Principal {
-    Principal::new("https://issuer.example", "me", None, ScopeSet::default())
+    Principal::new("https://issuer.example", "me")
 }
 
 pub(crate) fn call_of(name: &str, arguments: &str) -> CallKind {

@@ -3,9 +3,9 @@
 //! Lists are filtered, and calls, reads, completions and subscriptions are guarded, by this same function, so a caller
 //! can use exactly what the lists show. It never asks whether the target exists; the catalog knows that.
 
-use crds::gateway_config::AuthMode;
+use crds::gateway_config::{AuthMode, Visibility};
 
-use super::policy::{Policy, Requirement};
+use super::{policy::Policy, requirement::Requirement};
 use crate::auth::Principal;
 
 /// The answer.
@@ -16,6 +16,8 @@ pub enum Decision {
     /// Listed, but the call needs scopes that the token lacks. All scopes that the tool needs, those
     /// that the token has included: the challenge names them all.
     MissingScopes(Vec<String>),
+    /// Listed, but not for this caller, whatever scopes it gets: another kind, group, tenant or principal.
+    NotForCaller,
     /// Not listed, and a call is answered as for a tool that does not exist.
     Hidden,
 }
@@ -31,18 +33,25 @@ pub enum Target<'a> {
 
 /// Decides for lists and for calls. Pure.
 pub fn decide(policy: &Policy, principal: &Principal, target: Target<'_>) -> Decision {
-    match (policy.requirement(target), policy.mode) {
-        (Requirement::Hidden, _) => Decision::Hidden,
-        (Requirement::Scopes(_), AuthMode::None) => Decision::Allow,
-        // Whoever was not authenticated where everyone must be has come past a check: show nothing.
-        (Requirement::Scopes(_), AuthMode::OAuth) if principal.is_anonymous() => Decision::Hidden,
-        (Requirement::Scopes(scopes), AuthMode::OAuth) => {
-            if scopes.iter().all(|scope| principal.has_scope(scope)) {
-                Decision::Allow
-            } else {
-                Decision::MissingScopes(scopes.clone())
-            }
-        }
+    let needs = match policy.requirement(target) {
+        Requirement::Hidden => return Decision::Hidden,
+        Requirement::Needs(needs) => needs,
+    };
+    // Whoever was not authenticated where everyone must be has come past a check: show nothing.
+    if policy.mode == AuthMode::OAuth && principal.is_anonymous() {
+        return Decision::Hidden;
+    }
+    let refused = |decision| if needs.visibility == Visibility::Hide { Decision::Hidden } else { decision };
+    // Nobody is anybody in particular where nobody is authenticated.
+    let is_somebody = !principal.is_anonymous() || !needs.asks_who();
+    if !is_somebody || !needs.is_for(principal) {
+        return refused(Decision::NotForCaller);
+    }
+    let has_scopes = needs.scopes.iter().all(|scope| policy.implications.grant(principal, scope));
+    if policy.mode == AuthMode::None || has_scopes {
+        Decision::Allow
+    } else {
+        refused(Decision::MissingScopes(needs.scopes.clone()))
     }
 }
 

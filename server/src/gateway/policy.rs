@@ -3,10 +3,15 @@
 //! Compiled once per policy file, then only read. The first rule whose glob matches decides alone,
 //! then the built-ins' own rules, then the default. It never looks at who is asking.
 
-use crds::gateway_config::{AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy};
+use crds::gateway_config::{
+    AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy, ScopeImplication, Visibility,
+};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::{Limits, Target, builtin};
+use super::{
+    Limits, Target, builtin,
+    requirement::{Implications, Needs, Requirement},
+};
 
 /// What callers need for each tool, in force until the next policy file is read.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Policy {
     default: Requirement,
     /// Under [`AuthMode::None`] nobody has scopes, so nobody is asked for them.
     pub(super) mode: AuthMode,
+    /// Which scopes stand for others.
+    pub(super) implications: Implications,
     /// What one caller may hold.
     limits: Limits,
     /// How many gateway pods there are.
@@ -54,21 +61,20 @@ pub enum PolicyError {
         /// Position of the scope in the rule, from 0.
         index: usize,
     },
+    /// An implication names a scope that no token can carry.
+    #[error(
+        "field `authorization.scopeImplications[{index}]`: use scopes as tokens carry them: visible ASCII without space, `\"` and `\\`"
+    )]
+    Implication {
+        /// Position of the implication, from 0.
+        index: usize,
+    },
     /// The globs of a rule are together too large to compile.
     #[error("field `authorization.rules[{rule}].tools`: too many or too long globs")]
     TooLarge {
         /// Position of the rule, from 0.
         rule: usize,
     },
-}
-
-/// What a tool asks of its caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Requirement {
-    /// Nobody sees it.
-    Hidden,
-    /// A valid token with all of these scopes.
-    Scopes(Vec<String>),
 }
 
 #[derive(Debug)]
@@ -85,13 +91,14 @@ impl Policy {
             rules: rules.iter().enumerate().map(|(index, rule)| compile_rule(index, rule)).collect::<Result<_, _>>()?,
             builtins: builtin::default_rules(*builtins)
                 .into_iter()
-                .map(|(name, scopes)| (name, Requirement::Scopes(scopes)))
+                .map(|(name, scopes)| (name, Requirement::Needs(Needs::scopes(scopes))))
                 .collect(),
             default: match policy.authorization.default {
                 AuthorizationDefault::Deny => Requirement::Hidden,
-                AuthorizationDefault::Authenticated => Requirement::Scopes(Vec::new()),
+                AuthorizationDefault::Authenticated => Requirement::Needs(Needs::default()),
             },
             mode,
+            implications: implications(&policy.authorization.scope_implications)?,
             limits: policy.limits.into(),
             replicas: policy.replicas,
         })
@@ -115,8 +122,8 @@ impl Policy {
         }
         let mut scopes: Vec<String> = tools
             .filter_map(|tool| match self.requirement(Target::Tool(tool)) {
-                Requirement::Hidden => None,
-                Requirement::Scopes(scopes) => Some(scopes.iter().cloned()),
+                Requirement::Needs(Needs { scopes, visibility: Visibility::Show, .. }) => Some(scopes.iter().cloned()),
+                Requirement::Needs(_) | Requirement::Hidden => None,
             })
             .flatten()
             .collect();
@@ -147,8 +154,16 @@ fn compile_rule(rule: usize, source: &AuthorizationRule) -> Result<Rule, PolicyE
     }
     Ok(Rule {
         tools: globs.build().map_err(|_| PolicyError::TooLarge { rule })?,
-        requirement: Requirement::Scopes(source.scopes.clone()),
+        requirement: Requirement::Needs(Needs::of(source)),
     })
+}
+
+fn implications(declared: &[ScopeImplication]) -> Result<Implications, PolicyError> {
+    let is_wrong = |one: &ScopeImplication| !one.implies.iter().chain([&one.scope]).all(|scope| is_scope_token(scope));
+    match declared.iter().position(is_wrong) {
+        Some(index) => Err(PolicyError::Implication { index }),
+        None => Ok(Implications::compile(declared)),
+    }
 }
 
 /// Source: RFC 6749, section 3.3. A challenge could not name anything else.

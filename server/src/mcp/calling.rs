@@ -117,6 +117,10 @@ impl Serve<'_> {
                 let record = ending.end(CallOutcome::MissingScope);
                 return McpReply::missing_scopes(scopes, self.caller.correlation_id, record);
             }
+            Denied::NotForCaller => {
+                let record = ending.end(CallOutcome::NotForCaller);
+                return McpReply::not_for_caller(self.caller.correlation_id, record);
+            }
             Denied::Hidden => CallOutcome::Hidden,
             Denied::Unknown => CallOutcome::Error(error.code),
         };

@@ -52,10 +52,9 @@ pub(super) fn page<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::ScopeSet;
 
     fn principal(subject: &str) -> Principal {
-        Principal::new("https://issuer.example", subject, None, ScopeSet::default())
+        Principal::new("https://issuer.example", subject)
     }
 
     #[test]

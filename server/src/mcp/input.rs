@@ -107,10 +107,9 @@ fn canonical(arguments: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::ScopeSet;
 
     fn principal(subject: &str) -> Principal {
-        Principal::new("https://issuer.example", subject, None, ScopeSet::default())
+        Principal::new("https://issuer.example", subject)
     }
 
     fn tool(name: &str, arguments: &str) -> CallKind {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     audit::Ending,
+    credential::Credential,
     notify,
     operation::Filter,
     record::CallOutcome,
@@ -40,6 +41,7 @@ struct Listening {
     filter: Filter,
     changes: ChangeReceiver,
     sight: Sight,
+    credential: Credential,
     keep_alive: Duration,
     stop: CancellationToken,
     modern_meta: Arc<RawValue>,
@@ -58,6 +60,8 @@ enum State {
 pub(super) struct Around {
     pub(super) changes: ChangeReceiver,
     pub(super) sight: Sight,
+    /// Of the caller: the stream ends with it.
+    pub(super) credential: Credential,
     pub(super) keep_alive: Duration,
     pub(super) stop: CancellationToken,
     pub(super) modern_meta: Arc<RawValue>,
@@ -80,12 +84,13 @@ pub(super) fn honoured(filter: Filter, catalog: &Catalog, sees_others: bool) -> 
 
 /// The events of a listen stream.
 pub(super) fn listen(id: &RawValue, filter: Filter, around: Around) -> BoxStream<'static, Bytes> {
-    let Around { changes, sight, keep_alive, stop, modern_meta, ending, place } = around;
+    let Around { changes, sight, credential, keep_alive, stop, modern_meta, ending, place } = around;
     let listening = Listening {
         id: id.to_owned(),
         filter,
         changes,
         sight,
+        credential,
         keep_alive,
         stop,
         modern_meta,
@@ -116,7 +121,11 @@ impl Listening {
         loop {
             let change = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return self.end().await,
+                () = self.stop.cancelled() => {
+                    spread().await;
+                    return self.end();
+                }
+                () = self.credential.ended() => return self.end(),
                 change = self.changes.recv() => change,
                 () = tokio::time::sleep(self.keep_alive) => return sse::KEEP_ALIVE,
             };
@@ -131,7 +140,7 @@ impl Listening {
                         return all.into();
                     }
                 }
-                Err(RecvError::Closed) => return self.end().await,
+                Err(RecvError::Closed) => return self.end(),
             }
         }
     }
@@ -144,9 +153,8 @@ impl Listening {
         sse::event(None, &notify::change(change, Some(&self.id)))
     }
 
-    /// The result for the listen id, some time after the stop.
-    async fn end(&mut self) -> Bytes {
-        spread().await;
+    /// The result for the listen id.
+    fn end(&mut self) -> Bytes {
         self.state = State::Ended;
         if let Some(ending) = self.ending.take() {
             ending.end(CallOutcome::StreamEnded);

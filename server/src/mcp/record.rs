@@ -131,6 +131,8 @@ pub enum CallOutcome {
     Timeout,
     /// With 403 and a challenge.
     MissingScope,
+    /// With 403: the tool is for other callers.
+    NotForCaller,
     /// The policy hides the tool: answered as unknown, told apart here alone.
     Hidden,
     /// With a wish for input: the client is to ask again.
@@ -152,6 +154,7 @@ impl CallOutcome {
             Self::ToolError => "tool_error",
             Self::Timeout => "timeout",
             Self::MissingScope => "insufficient_scope",
+            Self::NotForCaller => "access_denied",
             Self::Hidden => "hidden",
             Self::InputRequired => "input_required",
             Self::Cancelled => "cancelled",
@@ -170,6 +173,7 @@ impl CallOutcome {
             | Self::ToolError
             | Self::Timeout
             | Self::MissingScope
+            | Self::NotForCaller
             | Self::InputRequired
             | Self::Cancelled
             | Self::StreamEnded => None,
@@ -193,7 +197,9 @@ impl CallOutcome {
                 | ErrorCode::InvalidParams
                 | ErrorCode::ResourceNotFound,
             ) => None,
-            Self::ToolError | Self::Timeout | Self::MissingScope | Self::Error(_) => Some(self.as_str()),
+            Self::ToolError | Self::Timeout | Self::MissingScope | Self::NotForCaller | Self::Error(_) => {
+                Some(self.as_str())
+            }
         }
     }
 }

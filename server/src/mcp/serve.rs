@@ -20,7 +20,7 @@ use super::{
     parse::Parser,
     parsed::{Parsed, Request, Step},
     record::CallOutcome,
-    reply::{McpReply, ReplyBody},
+    reply::{Forbidden, McpReply, ReplyBody},
     result::{CACHE_SCOPE, TTL_MS, Target},
     session::Session,
     sse,
@@ -204,8 +204,12 @@ impl Serve<'_> {
             match reply.body {
                 _ if is_answer => {}
                 // What the authentication layer says is no JSON-RPC.
-                ReplyBody::Whole(_) if reply.missing_scopes.is_some() => {
-                    return McpReply { record: ending.end(CallOutcome::MissingScope), ..reply };
+                ReplyBody::Whole(_) if let Some(why) = &reply.forbidden => {
+                    let outcome = match why {
+                        Forbidden::MissingScopes(_) => CallOutcome::MissingScope,
+                        Forbidden::NotForCaller => CallOutcome::NotForCaller,
+                    };
+                    return McpReply { record: ending.end(outcome), ..reply };
                 }
                 ReplyBody::Whole(body) if !body.is_empty() => {
                     bytes += body.len();

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{
     audit::Ending,
+    credential::Credential,
     envelope::Refused,
     error::McpError,
     listen::{Around, honoured, listen, tell_session},
@@ -38,6 +39,7 @@ impl Serve<'_> {
         let around = Around {
             changes: self.endpoint.features.changes().listen(),
             sight,
+            credential: self.credential(),
             keep_alive: self.keep_alive(),
             stop: self.endpoint.stop.clone(),
             modern_meta: Arc::clone(&self.endpoint.modern_meta),
@@ -63,7 +65,11 @@ impl Serve<'_> {
         let mut ending = ending;
         ending.streamed = true;
         let held = (place, Ended(Some(ending)));
-        McpReply::stream(holding(read(reader, None), held), record)
+        McpReply::stream(holding(self.credential().limit(read(reader, None)), held), record)
+    }
+
+    fn credential(&self) -> Credential {
+        Credential::of(self.caller.principal, self.endpoint.clock.now())
     }
 
     fn sight(&self) -> Sight {

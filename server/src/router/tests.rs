@@ -13,7 +13,7 @@ use crate::{
     config::testing::config,
     dev::DEV_ISSUER,
     layers::body::MAX_BODY_BYTES,
-    testing::{Answer, TestApp, app, request, send},
+    testing::{Answer, TestApp, app, app_with, request, send},
 };
 
 fn with(mut request: Request<Body>, headers: &[(&'static str, &str)]) -> Request<Body> {
@@ -122,9 +122,33 @@ async fn a_missing_scope_is_answered_with_all_that_are_needed() {
 }
 
 #[tokio::test]
+async fn the_issuers_metadata_is_unknown_by_default_and_unavailable_until_it_was_fetched() {
+    let path = "/.well-known/oauth-authorization-server";
+    let TestApp { app, .. } = TestApp::new();
+    assert_eq!(send(public(app), request("GET", path)).await.status, StatusCode::NOT_FOUND);
+    let issuer = IssuerSettings::new(DEV_ISSUER, vec!["a".to_owned()], KeySource::Unavailable);
+    let app = app_with(vec![issuer], |auth| auth.issuer_metadata_mirror = true);
+    let answer = send(public(app), request("GET", path)).await;
+    check(
+        &answer,
+        expect![[r#"
+        503 Service Unavailable
+        cache-control: no-store
+        content-security-policy: default-src 'none'; frame-ancestors 'none'
+        content-type: application/json
+        referrer-policy: no-referrer
+        retry-after: 1
+        x-content-type-options: nosniff
+        x-correlation-id: <id>
+
+        {"correlation_id":"<id>","error":"metadata_unavailable","error_description":"the metadata of the issuer is not there yet: try again later"}
+    "#]],
+    );
+}
+
+#[tokio::test]
 async fn without_keys_callers_are_told_to_come_back() {
-    let issuer =
-        IssuerSettings { issuer: DEV_ISSUER.to_owned(), audiences: vec!["a".to_owned()], keys: KeySource::Unavailable };
+    let issuer = IssuerSettings::new(DEV_ISSUER, vec!["a".to_owned()], KeySource::Unavailable);
     let answer = send(public(app(vec![issuer])), call("a.b.c", "ping")).await;
     check(
         &answer,

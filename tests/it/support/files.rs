@@ -15,12 +15,17 @@ use super::client::PUBLIC_URL;
 pub(crate) struct GatewayOptions {
     pub(crate) config: GatewayConfig,
     pub(crate) policy: GatewayPolicy,
+    /// What becomes of the issuers' entries.
+    pub(crate) issuers: ChangeIssuers,
 }
+
+/// Changes the entries of the issuers.
+pub(crate) type ChangeIssuers = Box<dyn FnOnce(&mut Vec<IssuerConfig>) + Send>;
 
 impl Default for GatewayOptions {
     /// All tools on, no rules, any valid token for what no rule names; no issuer yet.
     fn default() -> Self {
-        Self { config: config(), policy: policy(&[]) }
+        Self { config: config(), policy: policy(&[]), issuers: Box::new(|_| {}) }
     }
 }
 
@@ -32,16 +37,29 @@ pub(crate) struct GatewayFiles {
 impl GatewayFiles {
     /// Writes them; `issuers` become the issuers of the configuration.
     pub(crate) fn write(options: GatewayOptions, issuers: &[&TestIssuer]) -> Self {
+        let issuers: Vec<_> = issuers.iter().map(|issuer| (issuer.issuer_url(), issuer.ca_pem())).collect();
+        Self::trusting(options, &issuers)
+    }
+
+    /// The same with any issuers: what they are called, and the authority of their certificates.
+    pub(crate) fn trusting(options: GatewayOptions, issuers: &[(&str, &str)]) -> Self {
         let files = Self { folder: TempDir::new().unwrap() };
-        let GatewayOptions { mut config, policy } = options;
-        config.auth.issuers.extend(issuers.iter().enumerate().map(|(index, issuer)| {
-            let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
-            std::fs::write(&ca_file, issuer.ca_pem()).unwrap();
-            IssuerConfig {
-                ca_file: Some(ca_file.to_str().unwrap().to_owned()),
-                ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
-            }
-        }));
+        let GatewayOptions { mut config, policy, issuers: change } = options;
+        let audience = config.public_url.clone();
+        let mut entries: Vec<IssuerConfig> = issuers
+            .iter()
+            .enumerate()
+            .map(|(index, (issuer, ca_pem))| {
+                let ca_file = files.folder.path().join(format!("ca-{index}.crt"));
+                std::fs::write(&ca_file, ca_pem).unwrap();
+                IssuerConfig {
+                    ca_file: Some(ca_file.to_str().unwrap().to_owned()),
+                    ..IssuerConfig::new(*issuer, [audience.clone()])
+                }
+            })
+            .collect();
+        change(&mut entries);
+        config.auth.issuers.extend(entries);
         config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         std::fs::write(files.config(), config.to_json()).unwrap();
         files.replace_policy(&policy.to_json());

@@ -34,6 +34,13 @@ pub(crate) struct SpawnedGateway {
     stop: DropGuard,
 }
 
+/// A running gateway, whoever its issuers are; it ends when this is dropped.
+pub(crate) struct Serving {
+    pub(crate) client: McpClient,
+    served: TaskTracker,
+    stop: DropGuard,
+}
+
 /// Starts a gateway and waits until it is ready.
 pub(crate) async fn spawn_gateway(options: GatewayOptions) -> SpawnedGateway {
     let gateway = spawn_gateway_without_waiting(options, Fault::None).await;
@@ -56,24 +63,40 @@ pub(crate) async fn spawn_gateway_with(options: GatewayOptions, deps: Deps) -> S
 async fn spawn(options: GatewayOptions, fault: Fault, deps: Deps) -> SpawnedGateway {
     let issuer = start_issuer(fault).await;
     let files = GatewayFiles::write(options, &[&issuer]);
-    let config = Config::load(&files.config()).unwrap();
-    let app = App::build(config, PolicySource::File(files.policy()), deps).unwrap();
-    let public = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
-    let admin = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
-    let client = McpClient::new(public.local_addr().unwrap(), admin.local_addr().unwrap());
-    let shutdown = CancellationToken::new();
-    let served = serve(Listeners { public, admin }, app, shutdown.clone());
-    let tasks = TaskTracker::new();
-    tasks.spawn(async move { served.await.unwrap() });
-    tasks.close();
-    SpawnedGateway { issuer, client, files, served: tasks, stop: shutdown.drop_guard() }
+    let Serving { client, served, stop } = Serving::start(&files, free_socket().await, deps).await;
+    SpawnedGateway { issuer, client, files, served, stop }
+}
+
+/// A socket on a free port of loopback.
+pub(crate) async fn free_socket() -> TcpListener {
+    TcpListener::bind((LOOPBACK, 0)).await.unwrap()
+}
+
+/// What is needed before the first key or certificate; a second test finds it installed.
+pub(crate) fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+}
+
+impl Serving {
+    /// A gateway of these files, its endpoint on this socket; it need not be ready.
+    pub(crate) async fn start(files: &GatewayFiles, public: TcpListener, deps: Deps) -> Self {
+        let config = Config::load(&files.config()).unwrap();
+        let app = App::build(config, PolicySource::File(files.policy()), deps).unwrap();
+        let admin = free_socket().await;
+        let client = McpClient::new(public.local_addr().unwrap(), admin.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let running = serve(Listeners { public, admin }, app, shutdown.clone());
+        let served = TaskTracker::new();
+        served.spawn(async move { running.await.unwrap() });
+        served.close();
+        Self { client, served, stop: shutdown.drop_guard() }
+    }
 }
 
 /// An issuer on a free port of loopback.
 pub(crate) async fn start_issuer(fault: Fault) -> TestIssuer {
-    // Both are needed before the first key or certificate; a second test finds them installed.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    install_crypto();
     let options = IssuerOptions { fault, ..IssuerOptions::default() };
     TestIssuer::start(LOOPBACK, &CA, options).await.unwrap()
 }

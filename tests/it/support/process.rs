@@ -30,20 +30,38 @@ pub(crate) struct GatewayProcess {
     child: Child,
     output: Arc<Mutex<String>>,
     readers: TaskTracker,
-    _files: GatewayFiles,
+    files: GatewayFiles,
 }
 
 impl GatewayProcess {
     /// Starts the binary on free ports of loopback and waits until it is ready.
     pub(crate) async fn start(options: GatewayOptions) -> Self {
+        Self::start_with(options, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(options: GatewayOptions, arguments: &[&str]) -> Self {
         let issuer = start_issuer(Fault::None).await;
         let files = GatewayFiles::write(options, &[&issuer]);
+        let process = Self::launch(issuer, files, arguments).await;
+        process.client.until_ready().await;
+        process
+    }
+
+    /// Kills the process and starts another on the same files, as the kubelet would. Does not wait until it is ready.
+    pub(crate) async fn crash_and_restart(mut self, arguments: &[&str]) -> Self {
+        self.child.kill().await.unwrap();
+        Self::launch(self.issuer, self.files, arguments).await
+    }
+
+    async fn launch(issuer: TestIssuer, files: GatewayFiles, arguments: &[&str]) -> Self {
         let mut child = Command::new(binary())
             .arg("--config")
             .arg(files.config())
             .arg("--policy")
             .arg(files.policy())
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,8 +73,7 @@ impl GatewayProcess {
         readers.spawn(collect(child.stderr.take().unwrap(), Arc::clone(&output)));
         readers.close();
         let client = listening(&output).await;
-        client.until_ready().await;
-        Self { issuer, client, child, output, readers, _files: files }
+        Self { issuer, client, child, output, readers, files }
     }
 
     /// Sends SIGTERM.

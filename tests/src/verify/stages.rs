@@ -31,7 +31,7 @@ const NEEDS: [Need; 3] = [
     Need { files: &["buildah"], package: "buildah" },
 ];
 
-pub(super) static STAGES: [Stage; 10] = [
+pub(super) static STAGES: [Stage; 11] = [
     Stage { name: "prerequisites", what: "compilers and Debian packages", needs: &[], run: prerequisites },
     Stage {
         name: "format",
@@ -80,6 +80,7 @@ pub(super) static STAGES: [Stage; 10] = [
         run: |_| cargo(&["run", "--quiet", "--locked", "--package", "tests", "--bin", "conformance", "--", "--check"]),
     },
     Stage { name: "peers", what: "the official SDKs as upstreams", needs: &["clippy"], run: peers },
+    Stage { name: "identity", what: "a real Keycloak as the issuer", needs: &["clippy"], run: identity },
     Stage { name: "e2e", what: "on a real Kubernetes", needs: &["clippy"], run: e2e },
 ];
 
@@ -109,6 +110,10 @@ fn chart(_: &Options) -> Result<()> {
 
 fn peers(options: &Options) -> Result<()> {
     test_target("peers", options)
+}
+
+fn identity(options: &Options) -> Result<()> {
+    test_target("identity", options)
 }
 
 fn e2e(options: &Options) -> Result<()> {

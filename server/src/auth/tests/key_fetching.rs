@@ -13,7 +13,7 @@ use super::{
     support::{AUDIENCE, FakeClock, Signer, ask, build, document, token},
 };
 use crate::{
-    auth::{Authenticator, IssuerSettings, KeySource, Refusal},
+    auth::{Authenticator, IssuerSettings, KeyRules, KeySource, Refusal},
     net::AddressPolicy,
 };
 
@@ -25,7 +25,7 @@ pub(super) fn settings(server: &IssuerServer, jwks_uri: Option<String>) -> Issue
         Some(uri) => KeySource::JwksUri { uri, ca_pem },
         None => KeySource::Discovery { ca_pem },
     };
-    IssuerSettings { issuer: server.url.clone(), audiences: vec![AUDIENCE.to_owned()], keys }
+    IssuerSettings::new(&server.url, vec![AUDIENCE.to_owned()], keys)
 }
 
 fn good_keys() -> [Value; 2] {
@@ -163,7 +163,7 @@ async fn keys_on_a_metadata_address_are_not_fetched() {
     check_discovery(
         |server| json!({ "issuer": server.url, "jwks_uri": "https://169.254.169.254/keys" }),
         expect![[
-            "the key set cannot be used: its host has no address that may be connected to; allow private addresses if it is inside the network"
+            "the key set cannot be used: its host has no address that may be connected to; set `allowPrivateAddresses` of the issuer if it is inside the network, and look whether the operator denies that for all"
         ]],
     )
     .await;
@@ -189,6 +189,22 @@ async fn an_address_that_is_not_permitted_is_not_connected_to() {
         assert!(last_error(&authenticator).contains("no address that may be connected to"));
     }
     assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_private_address_takes_the_word_of_the_issuers_entry_and_of_the_gateway() {
+    for (gateway, entry) in [(false, false), (false, true), (true, false), (true, true)] {
+        let key_rules = KeyRules { allow_private_addresses: entry, ..KeyRules::default() };
+        let policy = key_rules.addresses(AddressPolicy { allow_private: gateway, ..LOOPBACK });
+        assert_eq!(policy, AddressPolicy { allow_private: gateway && entry, ..LOOPBACK });
+    }
+    let server = IssuerServer::start().await;
+    // Written as an address, so that nothing has to be connected to in order to refuse it.
+    let settings = settings(&server, Some("https://10.0.0.1/keys".to_owned()));
+    let addresses = AddressPolicy { allow_private: true, ..LOOPBACK };
+    let authenticator = build(vec![settings], &FakeClock::new(), addresses);
+    authenticator.refresh(0).await;
+    assert!(last_error(&authenticator).contains("set `allowPrivateAddresses` of the issuer"));
 }
 
 #[tokio::test]

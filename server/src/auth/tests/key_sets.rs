@@ -5,16 +5,21 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
-    keys::{EC, OTHER_EC, RSA, ec_jwk, rsa_jwk},
+    keys::{EC, ED, OTHER_EC, RSA, ec_jwk, ed_jwk, rsa_jwk},
     support::{document, with},
 };
 use crate::auth::{
-    InvalidToken, KeySet, KeySetError, SkippedKeys,
+    InvalidToken, KeyRules, KeySet, KeySetError, SkippedKeys,
     key_set::{KeyAlgorithm, MAX_SET_BYTES},
 };
 
 fn parse(keys: &[Value]) -> Result<KeySet, KeySetError> {
-    KeySet::parse(document(keys).as_bytes())
+    parse_bytes(document(keys).as_bytes())
+}
+
+/// For an issuer that enables what is enabled by default.
+fn parse_bytes(document: &[u8]) -> Result<KeySet, KeySetError> {
+    KeySet::parse(document, &KeyRules::default().algorithms)
 }
 
 /// A set of a good key and this one: whether the second is usable, else why not.
@@ -122,18 +127,21 @@ fn a_set_is_bounded() {
     assert_eq!(parse(&keys(65)).unwrap_err(), KeySetError::TooManyKeys);
     let mut document = document(&keys(1)).into_bytes();
     document.resize(MAX_SET_BYTES, b' ');
-    assert!(KeySet::parse(&document).is_ok());
+    assert!(parse_bytes(&document).is_ok());
     document.push(b' ');
-    assert_eq!(KeySet::parse(&document).unwrap_err(), KeySetError::TooLarge);
+    assert_eq!(parse_bytes(&document).unwrap_err(), KeySetError::TooLarge);
 }
 
 #[test]
 fn what_is_no_set_is_malformed_and_a_set_without_a_usable_key_is_not() {
     for document in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":[1]}"#, r#"{"keys":null}"#, "<html>"] {
-        assert_eq!(KeySet::parse(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
+        assert_eq!(parse_bytes(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }
     assert_eq!(parse(&[]).unwrap_err(), KeySetError::NoUsableKey);
     assert_eq!(parse(&[json!({ "kty": "AKP" })]).unwrap_err(), KeySetError::NoUsableKey);
+    // A good key for an algorithm that is not enabled can decide nothing.
+    assert_eq!(parse(&[ed_jwk(&ED, "ed")]).unwrap_err(), KeySetError::NoUsableKey);
+    assert_eq!(parse(&[with(rsa_jwk(&RSA, "x"), &json!({ "alg": "PS256" }))]).unwrap_err(), KeySetError::NoUsableKey);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
-        RsaKeyPair,
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+        RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
     },
 };
 use base64::{
@@ -24,6 +24,7 @@ pub(super) static RSA: LazyLock<RsaKeyPair> = LazyLock::new(rsa);
 pub(super) static OTHER_RSA: LazyLock<RsaKeyPair> = LazyLock::new(rsa);
 pub(super) static EC: LazyLock<Ec> = LazyLock::new(Ec::generate);
 pub(super) static OTHER_EC: LazyLock<Ec> = LazyLock::new(Ec::generate);
+pub(super) static ED: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::generate().unwrap());
 
 /// The order of P-256.
 const P256_ORDER: [u8; 32] = [
@@ -82,8 +83,16 @@ pub(super) fn is_high_s(signature: &[u8]) -> bool {
 }
 
 pub(super) fn sign_rs256(key: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
+    sign_rsa(key, &RSA_PKCS1_SHA256, message)
+}
+
+pub(super) fn sign_ps256(key: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
+    sign_rsa(key, &RSA_PSS_SHA256, message)
+}
+
+fn sign_rsa(key: &RsaKeyPair, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+    key.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
     signature
 }
 
@@ -100,6 +109,11 @@ pub(super) fn ec_jwk(key: &Ec, key_id: &str) -> Value {
     let (x, y) = key.point()[1..].split_at(32);
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     json!({ "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": key_id, "x": x, "y": y })
+}
+
+pub(super) fn ed_jwk(key: &Ed25519KeyPair, key_id: &str) -> Value {
+    let x = URL_SAFE_NO_PAD.encode(key.public_key().as_ref());
+    json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key_id, "x": x })
 }
 
 /// Every way in which a public key could be mistaken for the secret of a symmetric signature.

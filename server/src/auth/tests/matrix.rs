@@ -89,7 +89,7 @@ async fn the_scheme_may_be_written_in_any_case_and_nothing_else_is_a_credential(
 async fn without_a_kid_the_only_key_of_a_set_is_used() {
     let clock = FakeClock::new();
     let keys = KeySource::Static(key_set(&[rsa_jwk(&RSA, "rsa")]));
-    let settings = IssuerSettings { issuer: ISSUER.to_owned(), audiences: vec![AUDIENCE.to_owned()], keys };
+    let settings = IssuerSettings::new(ISSUER, vec![AUDIENCE.to_owned()], keys);
     let authenticator = build(vec![settings], &clock, AddressPolicy::default());
     let without_kid = token(Signer::rsa(), &json!({ "kid": "-" }), &json!({}));
     assert!(ask(&authenticator, &without_kid).await.is_ok());
@@ -100,8 +100,7 @@ async fn without_a_kid_the_only_key_of_a_set_is_used() {
 #[tokio::test]
 async fn an_issuer_whose_ca_is_missing_keeps_everyone_waiting() {
     let clock = FakeClock::new();
-    let settings =
-        |issuer: &str, keys| IssuerSettings { issuer: issuer.to_owned(), audiences: vec![AUDIENCE.to_owned()], keys };
+    let settings = |issuer: &str, keys| IssuerSettings::new(issuer, vec![AUDIENCE.to_owned()], keys);
     let issuers = vec![
         settings(ISSUER, KeySource::Static(key_set(&[ec_jwk(&EC, "ec")]))),
         settings(OTHER_ISSUER, KeySource::Unavailable),

@@ -195,6 +195,30 @@ async fn the_last_good_set_serves_for_a_day_and_not_longer() {
 }
 
 #[tokio::test]
+async fn the_issuers_entry_says_how_long_the_last_good_set_serves() {
+    let server = IssuerServer::start().await;
+    server.publish(&[ec_jwk(&EC, "old")]);
+    let clock = FakeClock::new();
+    let mut settings = settings(&server, None);
+    settings.key_rules.max_age = Duration::from_secs(3600);
+    let authenticator = build(vec![settings], &clock, LOOPBACK);
+    authenticator.refresh(0).await;
+    server.reply("/keys", Reply::with("500 Internal Server Error", "", ""));
+    let token = token(Signer::Ec(&EC, "old"), &json!({}), &json!({ "iss": server.url, "exp": NOW + 86_000 }));
+    let state = || authenticator.reports()[0].state;
+    assert_eq!(state(), KeySetState::Ready);
+    // Half of it without an attempt, which comes after a quarter.
+    clock.advance(Duration::from_secs(1801));
+    assert_eq!(state(), KeySetState::Stale);
+    clock.advance(Duration::from_secs(1799));
+    authenticator.refresh(0).await;
+    assert_eq!((ask(&authenticator, &token).await.map(|_| ()), state()), (Ok(()), KeySetState::Stale));
+    clock.advance(Duration::from_secs(1));
+    unavailable(ask(&authenticator, &token).await.map(|_| ()));
+    assert_eq!(state(), KeySetState::Expired);
+}
+
+#[tokio::test]
 async fn the_time_of_day_does_not_age_keys() {
     let scene = Scene::start().await;
     let far = NOW + 10 * 365 * 86_400;

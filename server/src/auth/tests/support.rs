@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::keys::{EC, Ec, RSA, ec_jwk, rsa_jwk, sign_rs256};
 use crate::{
-    auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeySet, KeySource, Principal, Refusal},
+    auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeyRules, KeySet, KeySource, Principal, Refusal},
     clock::Clock,
     net::AddressPolicy,
 };
@@ -132,15 +132,14 @@ pub(super) fn document(keys: &[Value]) -> String {
 }
 
 pub(super) fn key_set(keys: &[Value]) -> KeySet {
-    KeySet::parse(document(keys).as_bytes()).unwrap()
+    KeySet::parse(document(keys).as_bytes(), &KeyRules::default().algorithms).unwrap()
 }
 
 /// `ISSUER` with an RSA and an EC key, and `OTHER_ISSUER` with other keys under the same ids.
 pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
-    let issuer = |issuer: &str, keys: &[Value]| IssuerSettings {
-        issuer: issuer.to_owned(),
-        audiences: vec![AUDIENCE.to_owned(), "api://alias".to_owned()],
-        keys: KeySource::Static(key_set(keys)),
+    let issuer = |issuer: &str, keys: &[Value]| {
+        let audiences = vec![AUDIENCE.to_owned(), "api://alias".to_owned()];
+        IssuerSettings::new(issuer, audiences, KeySource::Static(key_set(keys)))
     };
     let (other_rsa, other_ec) = (&super::keys::OTHER_RSA, &super::keys::OTHER_EC);
     let issuers = vec![
@@ -151,8 +150,13 @@ pub(super) fn authenticator(clock: &Arc<FakeClock>) -> Authenticator {
 }
 
 pub(super) fn build(issuers: Vec<IssuerSettings>, clock: &Arc<FakeClock>, addresses: AddressPolicy) -> Authenticator {
+    Authenticator::new(issuers, deps(clock, addresses)).unwrap()
+}
+
+/// Without a folder for keys.
+pub(super) fn deps(clock: &Arc<FakeClock>, addresses: AddressPolicy) -> AuthDeps {
     let clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(clock);
-    Authenticator::new(issuers, AuthDeps { addresses, clock }).unwrap()
+    AuthDeps { addresses, clock, jitter_seed: 7, key_cache: None }
 }
 
 pub(super) fn bearer(token: &str) -> HeaderMap {

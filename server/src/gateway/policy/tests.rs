@@ -17,7 +17,7 @@ fn compile(default: AuthorizationDefault, rules: &[(&[&str], &[&str])]) -> Resul
 fn needs(rules: &[(&[&str], &[&str])], tool: &str) -> String {
     match compile(AuthorizationDefault::Deny, rules).unwrap().requirement(Target::Tool(tool)) {
         Requirement::Hidden => "hidden".to_owned(),
-        Requirement::Scopes(scopes) => format!("[{}]", scopes.join(" ")),
+        Requirement::Needs(needs) => format!("[{}]", needs.scopes.join(" ")),
     }
 }
 
@@ -49,7 +49,7 @@ fn built_ins_have_rules_of_their_own_which_a_rule_of_the_policy_replaces() {
 fn the_default_decides_what_nothing_names() {
     assert_eq!(needs(&[], "other"), "hidden");
     let open = compile(AuthorizationDefault::Authenticated, &[]).unwrap();
-    assert_eq!(open.requirement(Target::Tool("other")), &Requirement::Scopes(Vec::new()));
+    assert_eq!(open.requirement(Target::Tool("other")), &Requirement::Needs(Needs::default()));
 }
 
 #[test]

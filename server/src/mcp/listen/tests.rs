@@ -96,6 +96,11 @@ impl Observation for Unobserved {
 
 /// A listen stream with this filter, where its changes are told, and how it is stopped.
 fn listening(filter: Filter) -> (BoxStream<'static, Bytes>, Changes, CancellationToken) {
+    listening_as(&Principal::anonymous(), filter)
+}
+
+/// The same for a caller, at the second 0.
+fn listening_as(principal: &Principal, filter: Filter) -> (BoxStream<'static, Bytes>, Changes, CancellationToken) {
     let (changes, stop) = (Changes::default(), CancellationToken::new());
     let record = CallRecord {
         method: MethodLabel::SubscriptionsListen,
@@ -108,6 +113,7 @@ fn listening(filter: Filter) -> (BoxStream<'static, Bytes>, Changes, Cancellatio
     let around = Around {
         changes: changes.listen(),
         sight: Sight::new(|| true),
+        credential: Credential::of(principal, jiff::Timestamp::UNIX_EPOCH),
         keep_alive: KEEP_ALIVE,
         stop: stop.clone(),
         modern_meta: RawValue::from_string("{}".to_owned()).unwrap().into(),
@@ -133,6 +139,16 @@ async fn a_listen_stream_says_what_it_will_tell_tells_it_and_ends_with_a_result(
     assert_eq!(said(&events.next().await.unwrap()), "tools/list_changed");
     assert_eq!(events.next().await.unwrap(), sse::KEEP_ALIVE);
     stop.cancel();
+    assert_eq!(said(&events.next().await.unwrap()), "result");
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listen_stream_ends_with_its_callers_token() {
+    let caller = Principal::new("https://issuer.example", "alice").until(KEEP_ALIVE.as_secs().cast_signed() + 1);
+    let (mut events, _changes, _stop) = listening_as(&caller, Filter { tools: true, ..Filter::default() });
+    events.next().await.unwrap();
+    assert_eq!(events.next().await.unwrap(), sse::KEEP_ALIVE);
     assert_eq!(said(&events.next().await.unwrap()), "result");
     assert_eq!(events.next().await, None);
 }

@@ -94,10 +94,9 @@ fn capabilities(bits: u8) -> ClientCapabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::ScopeSet;
 
     fn principal(subject: &str, client: Option<&str>) -> Principal {
-        Principal::new("https://issuer.example", subject, client.map(Into::into), ScopeSet::default())
+        Principal::new("https://issuer.example", subject).through(client)
     }
 
     #[test]

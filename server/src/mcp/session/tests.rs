@@ -2,16 +2,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::{
-    auth::{Principal, ScopeSet},
-    seal::KeyRing,
-};
+use crate::{auth::Principal, seal::KeyRing};
 
 const RETENTION: Retention = Retention { read_events: 8, bytes: 1000 };
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 fn principal(subject: &str) -> Principal {
-    Principal::new("https://issuer.example", subject, None, ScopeSet::default())
+    Principal::new("https://issuer.example", subject)
 }
 
 fn at(second: i64) -> Timestamp {

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use crds::gateway_config::{AuthMode, AuthorizationDefault};
+use crds::gateway_config::{AuthMode, AuthorizationDefault, AuthorizationRule, PrincipalKind, Visibility};
 use expect_test::expect;
 
 use super::{
-    super::CallOutcome,
+    super::{CallOutcome, Forbidden},
     support::{CORRELATION_ID, Client, Request, body, rule},
 };
 use crate::protocol::Era;
@@ -28,7 +28,8 @@ fn a_missing_scope_is_answered_with_403_and_all_scopes() {
 
         {"error":"insufficient_scope","error_description":"the tool needs these scopes: tools:ping a:b","correlation_id":"cid-1"}"#]]);
     let reply = client.send(&request);
-    assert_eq!(reply.missing_scopes.unwrap(), ["tools:ping", "a:b"]);
+    let needed = ["tools:ping", "a:b"].map(str::to_owned).into();
+    assert_eq!(reply.forbidden, Some(Forbidden::MissingScopes(needed)));
     assert_eq!(reply.record.outcome, Some(CallOutcome::MissingScope));
 }
 
@@ -72,6 +73,61 @@ fn a_hidden_tool_is_an_unknown_tool_byte_for_byte() {
             assert_eq!(hidden.record.outcome, Some(CallOutcome::Hidden));
         }
     }
+    assert_eq!(client.calls.load(Ordering::SeqCst), 0);
+}
+
+/// auth.md, `principal-kind`: stepping up would not help, so nothing asks the client to.
+#[test]
+fn a_tool_for_other_callers_is_listed_and_refused_without_a_challenge() {
+    let only = |kind| AuthorizationRule { principal_kinds: vec![kind], ..rule("counts", &["a:b"]) };
+    let client = Client::with_rules(AuthMode::OAuth, vec![only(PrincipalKind::Workload)]);
+    assert_eq!(listed(&client), ["ping", "echo", "health_check", "counts"]);
+    let request = Request::call(Era::Modern, "counts", "{}");
+    client.check(request.clone(), expect![[r#"
+        403
+        content-type: application/json
+
+        {"error":"access_denied","error_description":"the tool is not for this caller; no scope would change that","correlation_id":"cid-1"}"#]]);
+    let reply = client.send(&request);
+    assert_eq!(
+        (reply.forbidden, reply.record.outcome),
+        (Some(Forbidden::NotForCaller), Some(CallOutcome::NotForCaller))
+    );
+    let client = client.with_scopes(&["a:b"]);
+    assert_eq!(client.send(&request).status, 403, "the scope alone is not enough");
+    assert_eq!(client.calls.load(Ordering::SeqCst), 0);
+    let client = Client::with_rules(AuthMode::OAuth, vec![only(PrincipalKind::Human)]).with_scopes(&["a:b"]);
+    assert_eq!(client.send(&request).status, 200);
+}
+
+#[test]
+fn a_rule_that_hides_makes_its_tools_unknown_to_whom_it_does_not_hold_for() {
+    let hide = |change: AuthorizationRule| AuthorizationRule { visibility: Visibility::Hide, ..change };
+    let groups = AuthorizationRule { groups: vec!["ops".to_owned()], ..rule("counts", &[]) };
+    for rule in [hide(rule("counts", &["a:b"])), hide(groups)] {
+        let client = Client::with_rules(AuthMode::OAuth, vec![rule]);
+        assert_eq!(listed(&client), ["ping", "echo", "health_check"]);
+        for era in [Era::Modern, Era::Legacy] {
+            let hidden = client.send(&Request::call(era, "counts", "{}"));
+            let unknown = client.send(&Request::call(era, "no_such", "{}"));
+            assert_eq!(
+                (hidden.status, &hidden.headers, &hidden.body),
+                (unknown.status, &unknown.headers, &unknown.body)
+            );
+            assert_eq!(hidden.record.outcome, Some(CallOutcome::Hidden));
+        }
+        assert_eq!(client.calls.load(Ordering::SeqCst), 0);
+    }
+    let client = Client::with_rules(AuthMode::OAuth, vec![hide(rule("counts", &["a:b"]))]).with_scopes(&["a:b"]);
+    assert!(listed(&client).contains(&"counts".to_owned()));
+    assert_eq!(client.send(&Request::call(Era::Modern, "counts", "{}")).status, 200);
+}
+
+#[test]
+fn without_authentication_nobody_is_anybody_in_particular() {
+    let kind = AuthorizationRule { principal_kinds: vec![PrincipalKind::Human], ..rule("counts", &[]) };
+    let client = Client::with_rules(AuthMode::None, vec![kind]).anonymous();
+    assert_eq!(client.send(&Request::call(Era::Modern, "counts", "{}")).status, 403);
     assert_eq!(client.calls.load(Ordering::SeqCst), 0);
 }
 

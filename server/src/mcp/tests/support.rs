@@ -26,7 +26,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::runtime::Runtime;
 
 use super::super::{
-    Audit, CallRecord, Caller, Endpoint, EndpointSettings, McpRequest, Observation, ReplyBody, TraceContext,
+    Audit, CallRecord, Caller, Endpoint, EndpointSettings, Forbidden, McpRequest, Observation, ReplyBody, TraceContext,
 };
 use crate::{
     auth::{Principal, ScopeSet},
@@ -149,7 +149,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    pub(super) missing_scopes: Option<Vec<String>>,
+    pub(super) forbidden: Option<Forbidden>,
     pub(super) record: CallRecord,
     /// What was known before anything ran.
     begun: (CallRecord, TraceContext<'static>),
@@ -248,7 +248,7 @@ impl Client {
 
     /// Another person of the same issuer.
     pub(super) fn with_other_subject(self) -> Self {
-        let principal = Principal::new("https://issuer.example", "user-8", None, ScopeSet::default());
+        let principal = Principal::new("https://issuer.example", "user-8");
         Self { principal: principal.into(), ..self }
     }
 
@@ -289,12 +289,12 @@ impl Client {
                 ReplyBody::Whole(body) => body,
                 ReplyBody::Stream(events) => events.collect::<Vec<_>>().await.concat().into(),
             };
-            (reply.status, reply.headers, body, reply.missing_scopes)
+            (reply.status, reply.headers, body, reply.forbidden)
         });
-        let (status, headers, body, missing_scopes) = reply;
+        let (status, headers, body, forbidden) = reply;
         let record = audit.ended.lock().unwrap().take().expect("every request comes to an end");
         let begun = audit.begun.lock().unwrap().take().unwrap();
-        Answer { status, headers, body, missing_scopes, record, begun }
+        Answer { status, headers, body, forbidden, record, begun }
     }
 
     /// Sends a request that takes long, and goes. How many places of requests are taken afterwards, and of streams.
@@ -361,7 +361,7 @@ pub(super) fn rule(tools: &str, scopes: &[&str]) -> AuthorizationRule {
 
 fn principal(scopes: &[&str]) -> Principal {
     let scopes: ScopeSet = scopes.iter().copied().collect();
-    Principal::new("https://issuer.example", "user-7", None, scopes)
+    Principal::new("https://issuer.example", "user-7").granted(scopes)
 }
 
 /// Status, headers and body, as a client sees them.
@@ -493,7 +493,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
 
 /// Panics if a JSON-RPC answer is not what the specification's schema says.
 fn conforms(request: &Request, reply: &Answer) {
-    let is_json_rpc = !reply.body.is_empty() && reply.missing_scopes.is_none();
+    let is_json_rpc = !reply.body.is_empty() && reply.forbidden.is_none();
     if !is_json_rpc {
         return;
     }

@@ -3,7 +3,10 @@
 //! A mounted volume may hang with its node's disk. Neither the runtime's threads nor the end of the process
 //! ever wait for it.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -14,20 +17,30 @@ const DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Reader<T> {
     deadline: Duration,
-    pending: Option<JoinHandle<T>>,
+    /// A read that did not end in time; taken out while it is waited for.
+    pending: Mutex<Option<JoinHandle<T>>>,
 }
 
 impl<T: Send + 'static> Reader<T> {
     pub(crate) fn new() -> Self {
-        Self { deadline: DEADLINE, pending: None }
+        Self { deadline: DEADLINE, pending: Mutex::default() }
     }
 
-    /// What `work` found, or what the one before found that did not end in time; `None` if neither did yet.
-    pub(crate) async fn read(&mut self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let pending = self.pending.get_or_insert_with(|| tokio::task::spawn_blocking(work));
-        let ended = timeout(self.deadline, pending).await.ok()?;
-        self.pending = None;
-        ended.ok()
+    /// What `work` found, or what the one before found that did not end in time; `None` if neither did yet. One caller
+    /// at a time.
+    pub(crate) async fn read(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let pending = self.pending().take();
+        let mut pending = pending.unwrap_or_else(|| tokio::task::spawn_blocking(work));
+        if let Ok(ended) = timeout(self.deadline, &mut pending).await {
+            return ended.ok();
+        }
+        *self.pending() = Some(pending);
+        None
+    }
+
+    /// An option is whole after every statement.
+    fn pending(&self) -> MutexGuard<'_, Option<JoinHandle<T>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,7 +52,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_hangs_is_given_up_for_now_and_no_second_one_begins() {
-        let mut reader = Reader { deadline: Duration::ZERO, pending: None };
+        let mut reader = Reader { deadline: Duration::ZERO, pending: Mutex::default() };
         let (answer, disk) = mpsc::channel::<&str>();
         assert_eq!(reader.read(move || disk.recv().unwrap()).await, None);
         assert_eq!(reader.read(|| "a second one").await, None);
