@@ -4,6 +4,7 @@
 //! schema of its revision, and searched for the token that was sent.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed, and says where")]
 
+mod auth_flood;
 mod canary;
 mod crate_graph;
 mod dev;
