@@ -27,7 +27,7 @@ pub enum ConditionType {
     WorkloadAvailable,
     /// Every issuer's keys are loaded by every pod; or authentication is off, and the reason says so.
     AuthReady,
-    /// The policy of this spec is in force in every pod.
+    /// The policy of this spec is in force in every pod that serves, also in those that a rollout has not replaced yet.
     PolicyInForce,
     /// Every pod can call the tools of every upstream. Absent without upstreams.
     UpstreamsReady,

@@ -12,6 +12,7 @@ mod gateways;
 mod held;
 mod interrupted;
 mod legacy;
+mod policy;
 mod progress;
 mod upstreams;
 mod workload;

@@ -26,7 +26,7 @@ use tracing::error;
 
 use crate::{
     desired::{ADMIN_PORT, PUBLIC_PORT},
-    observed::{Observed, PodVerification},
+    observed::{Observed, ObservedPod, PodVerification},
     validate::ValidServer,
 };
 
@@ -47,38 +47,55 @@ pub struct Plan {
     questions: Questions,
     config_revision: String,
     policy_revision: String,
-    pods: BTreeMap<String, PodAddress>,
+    pods: BTreeMap<String, Asked>,
+}
+
+/// One pod of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    address: PodAddress,
+    /// It has the configuration that is rolled out; of one of before only the policy counts.
+    current: bool,
+    /// Whether it serves: a pod that becomes ready is asked at once, so this is part of the plan.
+    ready: bool,
 }
 
 impl Plan {
-    /// The ready pods of the revision that `valid` asks for.
+    /// The pods of the revision that `valid` asks for, also those that are not ready, since they know why; and those of
+    /// before that serve.
     pub fn of(valid: &ValidServer, observed: &Observed) -> Self {
-        let current = observed.pods.iter().filter(|pod| {
-            pod.ready && !pod.deleting && pod.config_revision.as_deref() == Some(valid.config_revision.as_str())
-        });
-        let address = |ip: &str| {
-            let ip: IpAddr = ip.parse().ok()?;
-            Some(PodAddress { public: (ip, PUBLIC_PORT).into(), admin: (ip, ADMIN_PORT).into() })
+        let asked = |pod: &ObservedPod| {
+            let current = pod.config_revision.as_deref() == Some(valid.config_revision.as_str());
+            let ip: IpAddr = pod.ip.as_deref()?.parse().ok()?;
+            let address = PodAddress { public: (ip, PUBLIC_PORT).into(), admin: (ip, ADMIN_PORT).into() };
+            let counts = !pod.deleting && (current || pod.ready);
+            counts.then(|| (pod.uid.clone(), Asked { address, current, ready: pod.ready }))
         };
         Self {
             questions: Questions::of(&valid.endpoint, valid.config.auth.mode == AuthMode::OAuth),
             config_revision: valid.config_revision.clone(),
             policy_revision: valid.policy_revision.clone(),
-            pods: current.filter_map(|pod| Some((pod.uid.clone(), address(pod.ip.as_deref()?)?))).collect(),
+            pods: observed.pods.iter().filter_map(asked).collect(),
         }
     }
 
     /// Whether there is nothing to wait for, so that it is enough to look now and then.
     fn is_calm(&self, found: &Found) -> bool {
-        self.pods.keys().all(|uid| found.get(uid).is_some_and(|found| self.is_as_hoped(found)))
+        self.pods.iter().all(|(uid, asked)| found.get(uid).is_some_and(|found| self.is_as_hoped(*asked, found)))
     }
 
-    fn is_as_hoped(&self, found: &PodVerification) -> bool {
-        let PodVerification { report: Ok(report), unauthenticated: Ok(_), metadata: Ok(_) } = found else {
+    fn is_as_hoped(&self, asked: Asked, found: &PodVerification) -> bool {
+        let PodVerification { report: Ok(report), unauthenticated, metadata } = found else {
             return false;
         };
-        report.config_revision == self.config_revision
-            && report.policy_revision == self.policy_revision
+        let is_enforced = report.policy_revision == self.policy_revision;
+        if !asked.current {
+            return is_enforced;
+        }
+        is_enforced
+            && unauthenticated.is_ok()
+            && metadata.is_ok()
+            && report.config_revision == self.config_revision
             && report.issuers.iter().all(|issuer| issuer.state == KeySetState::Ready)
             && report.upstreams.iter().all(|upstream| upstream.ready)
     }
@@ -187,7 +204,7 @@ impl Verifier {
     }
 
     async fn ask(&self, plan: &Plan) -> Found {
-        let asked = plan.pods.iter().map(|(uid, address)| self.ask_one(uid, *address, &plan.questions));
+        let asked = plan.pods.iter().map(|(uid, asked)| self.ask_one(uid, asked.address, &plan.questions));
         join_all(asked).await.into_iter().collect()
     }
 

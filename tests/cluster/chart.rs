@@ -21,7 +21,11 @@ const UPDATE: &str = "UPDATE_EXPECT";
 pub(crate) fn renders_as_recorded(world: &World) -> Result<()> {
     let sets = [
         ("cluster-wide", ""),
-        ("namespaces", ",watchNamespaces={team-a,team-b},networkPolicy.enabled=true,metrics.service.enabled=false"),
+        (
+            "namespaces",
+            ",watchNamespaces={team-a,team-b},networkPolicy.enabled=true,metrics.service.enabled=false,\
+             hostPolicy.team-a={mcp.team-a.example.com,*.team-a.example.com},hostPolicy.*={mcp.example.com}",
+        ),
     ];
     for (name, values) in sets {
         let mut helm = world.cluster.helm();

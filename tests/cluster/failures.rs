@@ -18,7 +18,11 @@ pub(crate) fn a_missing_ca_is_named_and_old_pods_serve(world: &World) -> Result<
     space.ready_server()?;
     space.wait_pong()?;
     let pods = space.pods()?;
-    let issuer = |ca: &str| json!({ "auth": { "issuers": [{ "issuer": world.issuer.issuer_url(), "caConfigMapRef": { "name": ca } }] } });
+    let issuer = |ca: &str| {
+        json!({ "auth": { "issuers": [{
+            "issuer": world.issuer.issuer_url(), "caConfigMapRef": { "name": ca }, "allowPrivateAddresses": true,
+        }] } })
+    };
     space.change(&issuer("gone"))?;
     let object = space.wait_for("Ready", |ready| ready["status"] == "False")?;
     let messages = object["status"]["conditions"].to_string();

@@ -8,6 +8,7 @@ mod chart;
 mod clients;
 mod crd;
 mod failures;
+mod identity;
 mod idle;
 mod lifecycle;
 mod policy;
@@ -67,12 +68,19 @@ const TESTS: &[Test] = &[
         "upstreams::official_servers_answer_official_clients_with_scopes",
         upstreams::official_servers_answer_official_clients_with_scopes,
     ),
+    ("identity::a_pod_calls_with_its_service_account_token", identity::a_pod_calls_with_its_service_account_token),
+    ("identity::two_servers_on_one_host_keep_apart", identity::two_servers_on_one_host_keep_apart),
+    ("identity::an_outage_of_the_issuer_ends_nobody", identity::an_outage_of_the_issuer_ends_nobody),
     ("lifecycle::a_deleted_child_comes_back", lifecycle::a_deleted_child_comes_back),
     ("lifecycle::a_hand_edited_field_is_restored", lifecycle::a_hand_edited_field_is_restored),
     ("lifecycle::a_foreign_annotation_is_left_alone", lifecycle::a_foreign_annotation_is_left_alone),
     ("lifecycle::an_ingress_that_is_no_longer_wanted_goes", lifecycle::an_ingress_that_is_no_longer_wanted_goes),
     ("lifecycle::deleting_leaves_nothing", lifecycle::deleting_leaves_nothing),
     ("policy::a_tightened_rule_is_in_force_without_a_restart", policy::a_tightened_rule_is_in_force_without_a_restart),
+    (
+        "policy::a_tightened_rule_is_in_force_beside_a_broken_image",
+        policy::a_tightened_rule_is_in_force_beside_a_broken_image,
+    ),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),

@@ -73,6 +73,7 @@ impl<'a> Space<'a> {
                 "auth": { "issuers": [{
                     "issuer": self.world.issuer.issuer_url(),
                     "caConfigMapRef": { "name": "issuer-ca" },
+                    "allowPrivateAddresses": true,
                 }]},
                 "authorization": { "default": "Authenticated" },
             },
@@ -126,8 +127,13 @@ impl<'a> Space<'a> {
 
     /// Waits until the condition of the newest generation is as wanted; answers the `McpServer`.
     pub(crate) fn wait_for(&self, condition: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        wait_until(&format!("{condition} of {}/{NAME}", self.namespace), PATIENCE, || {
-            let object = self.get(MCP_SERVERS, NAME).map_err(|problem| format!("{problem:#}"))?;
+        self.wait_condition(NAME, condition, wanted)
+    }
+
+    /// The same of the `McpServer` called `name`.
+    pub(crate) fn wait_condition(&self, name: &str, condition: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait_until(&format!("{condition} of {}/{name}", self.namespace), PATIENCE, || {
+            let object = self.get(MCP_SERVERS, name).map_err(|problem| format!("{problem:#}"))?;
             let conditions = &object["status"]["conditions"];
             let of_this_generation = |found: &&Value| found["observedGeneration"] == object["metadata"]["generation"];
             let found = conditions
@@ -142,8 +148,13 @@ impl<'a> Space<'a> {
 
     /// A client of the endpoint through the ingress.
     pub(crate) fn client(&self) -> Result<McpClient> {
+        self.client_of(&self.endpoint())
+    }
+
+    /// The same of another endpoint of this space's host.
+    pub(crate) fn client_of(&self, url: &str) -> Result<McpClient> {
         let address: IpAddr = NODE_ADDRESS.parse()?;
-        McpClient::through(&self.endpoint().parse()?, address, &self.world.ca.cert_pem)
+        McpClient::through(&url.parse()?, address, &self.world.ca.cert_pem)
     }
 
     /// The same with a token of these scopes.
@@ -153,7 +164,12 @@ impl<'a> Space<'a> {
 
     /// `ping` answers pong through the ingress, now or soon: an Ingress takes a moment to be in force.
     pub(crate) fn wait_pong(&self) -> Result<()> {
-        let client = self.client_with(&["tools:ping"])?;
+        self.wait_pong_with(&self.world.issuer.token(&["tools:ping"], &self.endpoint()))
+    }
+
+    /// The same with this token.
+    pub(crate) fn wait_pong_with(&self, token: &str) -> Result<()> {
+        let client = self.client()?.with_token(token);
         wait_until("ping answers pong through the ingress", PATIENCE, || {
             let answer =
                 self.world.send(&client, &client.call("ping", &json!({}))).map_err(|problem| format!("{problem:#}"))?;

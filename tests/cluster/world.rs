@@ -98,6 +98,17 @@ impl World {
         })
     }
 
+    /// An issuer beside that of all tests, reachable from pods as that one.
+    pub(crate) fn another_issuer(&self, options: IssuerOptions) -> Result<TestIssuer> {
+        let starting = TestIssuer::start(HOST_ADDRESS.parse()?, &self.ca, options);
+        self.runtime.block_on(starting).context("cannot start another issuer")
+    }
+
+    /// Ends an issuer; its port refuses connections from then on.
+    pub(crate) fn stop(&self, issuer: TestIssuer) {
+        self.runtime.block_on(issuer.stop());
+    }
+
     /// Waits for something that is awaited.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)

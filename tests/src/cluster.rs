@@ -23,6 +23,7 @@ mod cgroup;
 pub mod cli;
 mod command;
 mod components;
+mod containers;
 mod down;
 mod environment;
 mod images;
@@ -53,6 +54,7 @@ use std::{
 use clap::ValueEnum;
 
 pub use self::{
+    containers::kill_in_pod,
     down::down,
     paths::{HOST_ADDRESS, NODE_ADDRESS},
     pki::{Certificate, TestCa},

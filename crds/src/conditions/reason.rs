@@ -113,7 +113,7 @@ pub enum Reason {
     /// Several pods serve, and none knows what another remembers.
     SeveralReplicas,
     // Policy and route.
-    /// Every pod has the policy of this spec in force.
+    /// Every pod that serves has the policy of this spec in force.
     InForce,
     /// Written; it cannot say whether it works.
     Applied,

@@ -13,8 +13,10 @@ use super::{Deserialize, Issuer, JsonSchema, KubeSchema, Serialize};
     .message("auth.issuers would be ignored with auth.mode None; remove the issuers or the mode"))]
 #[x_kube(validation = Rule::new("self.mode != 'OAuth' || !has(self.insecureAllowUnauthenticated) || !self.insecureAllowUnauthenticated")
     .message("auth.insecureAllowUnauthenticated contradicts auth.mode OAuth; remove it"))]
-#[x_kube(validation = Rule::new("!has(self.issuerMetadataMirror) || !self.issuerMetadataMirror || (has(self.issuers) && size(self.issuers) == 1 && !has(self.issuers[0].jwksUri) && self.issuers[0].issuer.startsWith('https://'))")
-    .message("auth.issuerMetadataMirror needs exactly one issuer, an https URL without jwksUri: there is one document to mirror, and discovery is where it comes from"))]
+#[x_kube(validation = Rule::new("!has(self.issuerMetadataMirror) || !self.issuerMetadataMirror || (has(self.issuers) && size(self.issuers) == 1 && !has(self.issuers[0].jwksUri) && self.issuers[0].issuer.startsWith('https://') && (!has(self.issuers[0].preset) || self.issuers[0].preset != 'kubernetes'))")
+    .message("auth.issuerMetadataMirror needs exactly one issuer, an https URL without jwksUri and not of preset kubernetes: there is one document to mirror, and discovery is where it comes from"))]
+#[x_kube(validation = Rule::new("self.mode != 'None' || !has(self.rootMetadata) || !self.rootMetadata")
+    .message("auth.rootMetadata would be ignored with auth.mode None, under which there is no metadata; remove it"))]
 pub struct Auth {
     /// OAuth: every request needs an access token (JWT) of one of the issuers. None: everybody is served as `anonymous`;
     /// takes insecureAllowUnauthenticated: true as well. Default: OAuth.

@@ -3,51 +3,23 @@
 //! A report is untrusted and may be a lie; what the endpoint answers to a request without a token is
 //! evidence of its own. A pod that is not ready is on its way, unless it says what is wrong.
 
-use std::{cell::OnceCell, collections::BTreeSet};
-
 use crds::{
     conditions::Reason,
-    gateway_config::{AuthMode, GatewayPolicy, Versioned as _},
+    gateway_config::{AuthMode, IssuerConfig},
     gateway_report::{GatewayReport, IssuerReport, KeySetState},
-    mcp_server::MAX_REPLICAS,
-    revision::revision,
 };
 
 use super::{
     challenge,
     concern::{Concern, foreign},
+    policy::{Scales, policy_of},
 };
 use crate::{
+    desired::service_account_keys_name,
     observed::{HopError, MetadataAnswer, ObservedPod, PodVerification, UnauthenticatedAnswer},
     route::METADATA_PATH,
     validate::ValidServer,
 };
-
-/// The policy of a spec with every other number of replicas. A pod that has one of them has the same rules and limits in force,
-/// and what the number decides (streams of older clients) follows when the kubelet has brought the file. Else every scaling
-/// would take `Ready` away for so long.
-pub(super) struct Scales<'a> {
-    policy: &'a GatewayPolicy,
-    /// Made for the first pod with another revision: a hundred hashes are not for every run.
-    revisions: OnceCell<BTreeSet<String>>,
-}
-
-impl<'a> Scales<'a> {
-    pub(super) fn of(valid: &'a ValidServer) -> Self {
-        Self { policy: &valid.policy, revisions: OnceCell::new() }
-    }
-
-    fn have(&self, policy_revision: &str) -> bool {
-        let of = |replicas| revision(GatewayPolicy { replicas, ..self.policy.clone() }.to_json().as_bytes());
-        self.revisions.get_or_init(|| (0..=MAX_REPLICAS).map(of).collect()).contains(policy_revision)
-    }
-}
-
-/// `PolicyInForce`, of all pods.
-pub(super) fn policy(valid: &ValidServer, scales: &Scales<'_>, current: &[&ObservedPod]) -> Concern {
-    let good = Concern::good(Reason::InForce, "every pod has the policy of this spec in force");
-    together(valid, current, good, |valid, pod| policy_of(valid, scales, pod))
-}
 
 /// `AuthReady`, of all pods.
 pub(super) fn auth(valid: &ValidServer, current: &[&ObservedPod]) -> Concern {
@@ -103,11 +75,8 @@ pub(super) fn together(
         return Concern::unknown(Reason::ScaledToZero, "there is no pod to ask");
     }
     let findings: Vec<Concern> = current.iter().filter_map(|pod| judge(valid, pod)).collect();
-    let worst = findings
-        .iter()
-        .max_by_key(|concern| (concern.stuck, concern.wrong, !concern.holds(), concern.reason, &concern.message));
     let wanted = usize::try_from(valid.replicas).unwrap_or_default();
-    match worst {
+    match worst(&findings) {
         Some(worst) if worst.wrong || worst.holds() => {
             let count = findings.iter().filter(|concern| concern.reason == worst.reason).count();
             let total = current.len();
@@ -122,27 +91,26 @@ pub(super) fn together(
     }
 }
 
-fn policy_of(valid: &ValidServer, scales: &Scales<'_>, pod: &ObservedPod) -> Finding {
-    let report = match report(valid, pod) {
-        Ok(report) => report,
-        Err(concern) => return Some(concern),
-    };
-    if report.policy_revision == valid.policy_revision || scales.have(&report.policy_revision) {
-        return None;
-    }
-    Some(match report.file_problems.first() {
-        Some(problem) => Concern::wrong(
-            Reason::MountedFileProblem,
-            format!("the policy of this spec is not in force, an older one is: {}", foreign(problem)),
-        ),
-        None => Concern::waiting(
-            "the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes",
-        ),
-    })
+/// What is to be told first.
+pub(super) fn worst(findings: &[Concern]) -> Option<&Concern> {
+    findings
+        .iter()
+        .max_by_key(|concern| (concern.stuck, concern.wrong, !concern.holds(), concern.reason, &concern.message))
 }
 
 /// The report of the configuration that was rolled out, or why there is none.
 pub(super) fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'a GatewayReport, Concern> {
+    let report = any_report(pod)?;
+    if report.config_revision != valid.config_revision {
+        let fix = "delete the pod, a new one reads the configuration again";
+        let what = "reports another configuration than it was made with";
+        return Err(Concern::stuck(Reason::UnexpectedAnswer, format!("{what}; {fix}")));
+    }
+    Ok(report)
+}
+
+/// The report of a pod that stays, of whatever configuration, or why there is none.
+pub(super) fn any_report(pod: &ObservedPod) -> Result<&GatewayReport, Concern> {
     let verification = asked(pod)?;
     let report = match &verification.report {
         Ok(report) => report,
@@ -161,11 +129,6 @@ pub(super) fn report<'a>(valid: &ValidServer, pod: &'a ObservedPod) -> Result<&'
     };
     if report.draining {
         return Err(Concern::waiting("a pod is on its way out"));
-    }
-    if report.config_revision != valid.config_revision {
-        let fix = "delete the pod, a new one reads the configuration again";
-        let what = "reports another configuration than it was made with";
-        return Err(Concern::stuck(Reason::UnexpectedAnswer, format!("{what}; {fix}")));
     }
     Ok(report)
 }
@@ -207,24 +170,38 @@ fn served(answer: &Result<UnauthenticatedAnswer, HopError>) -> bool {
 
 /// Every configured issuer must be in the report: one that is left out is no evidence.
 fn keys(valid: &ValidServer, report: &GatewayReport) -> Finding {
-    let issuers = valid.config.auth.issuers.iter().map(|issuer| &issuer.issuer);
-    let findings = issuers.filter_map(|name| match report.issuers.iter().find(|issuer| issuer.issuer == *name) {
-        Some(issuer) => issuer_keys(issuer, report),
-        None => Some(unseen(
-            Reason::ReportUnreadable,
-            format!(
-                "the report says nothing about issuer `{name}`; use a server image that fits the operator's version"
-            ),
-        )),
+    let issuers = valid.config.auth.issuers.iter();
+    let findings = issuers.filter_map(|config| {
+        let name = &config.issuer;
+        match report.issuers.iter().find(|issuer| issuer.issuer == *name) {
+            Some(issuer) => issuer_keys(issuer, &keys_fix(valid, config), report),
+            None => Some(unseen(
+                Reason::ReportUnreadable,
+                format!(
+                    "the report says nothing about issuer `{name}`; use a server image that fits the operator's version"
+                ),
+            )),
+        }
     });
     findings.max_by_key(|concern| (concern.wrong, !concern.holds(), concern.reason))
 }
 
-fn issuer_keys(issuer: &IssuerReport, report: &GatewayReport) -> Finding {
+/// Where the way of the keys can be broken.
+fn keys_fix(valid: &ValidServer, issuer: &IssuerConfig) -> String {
+    if issuer.jwks_file.is_some() {
+        let config_map = service_account_keys_name(&valid.name);
+        return format!(
+            "check that the operator runs, which renews them in ConfigMap `{config_map}`, and what it logs about ServiceAccount tokens"
+        );
+    }
+    let private = if issuer.allow_private_addresses { "" } else { ", its allowPrivateAddresses" };
+    format!("check that the issuer can be reached from the namespace, its jwksUri{private} and its caConfigMapRef")
+}
+
+fn issuer_keys(issuer: &IssuerReport, fix: &str, report: &GatewayReport) -> Finding {
     let name = &issuer.issuer;
     let why = issuer.last_error.as_deref().map(foreign);
     let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    let fix = "check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef";
     match issuer.state {
         KeySetState::Ready => None,
         KeySetState::Stale => Some(Concern::good(

@@ -9,8 +9,9 @@ use crds::{
 use super::{
     Findings,
     concern::Concern,
-    gateways::{Scales, auth, file_problem, is_verified, policy, reports},
+    gateways::{auth, file_problem, is_verified, reports},
     legacy::legacy_streams,
+    policy::{Scales, policy},
     upstreams::{first_handshakes, upstream_statuses, upstreams},
     workload::workload,
 };
@@ -29,7 +30,7 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
 
     let workload = workload(valid, observed, &current);
     let auth = auth(valid, &current);
-    let policy = policy(valid, &scales, &current);
+    let policy = policy(valid, &scales, &staying);
     let upstreams = upstreams(valid, &current);
     let handshakes = first_handshakes(valid, &current);
     let not_ready = not_ready(valid, [&workload, &auth, &policy, &handshakes], verified.len());

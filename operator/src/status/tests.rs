@@ -24,7 +24,7 @@ fn ready_means_that_every_pod_was_asked() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
@@ -43,7 +43,7 @@ fn a_new_object_is_not_ready() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=False Progressing the objects of this spec are written, and not seen yet
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
-            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
@@ -80,15 +80,15 @@ fn a_pod_that_nobody_asked_holds_ready() {
         &world,
         &expect![[r#"
             url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-            Ready=False Progressing not every pod of this revision has answered yet
+            Ready=False Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, and which by 1 is not known; not every pod of this revision has answered yet
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
-            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, and which by 1 is not known; not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
-            Reconciling=True Progressing not every pod of this revision has answered yet
+            Reconciling=True Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, and which by 1 is not known; not every pod of this revision has answered yet
             Stalled=False AsExpected nothing waits for a person"#]],
     );
 }
@@ -106,7 +106,7 @@ fn a_lost_pod_is_counted() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=False Progressing 1 of 2 pods of this revision are available; the others are on their way
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 1 of 1 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
@@ -128,7 +128,7 @@ fn an_image_that_cannot_be_pulled_is_named() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=False ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
-            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
@@ -149,7 +149,7 @@ fn a_rollout_that_stands_still_waits_for_a_person() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
-            PolicyInForce=Unknown Progressing not every pod of this revision has answered yet
+            PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
@@ -171,16 +171,16 @@ fn the_cause_is_said_before_its_effect() {
         &world,
         &expect![[r#"
             url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
-            Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
-            AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
+            PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
-            Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef"#]],
+            Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef"#]],
     );
 }
 
@@ -221,11 +221,11 @@ fn stale_keys_serve_and_are_told() {
             Ready=True Verified 2 of 2 pods serve https://mcp.example.com/mcp, and each was asked
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
-            AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
+            PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
-            Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri and its caConfigMapRef
+            Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
     );
@@ -257,7 +257,7 @@ fn a_request_without_a_token_that_is_served_is_an_alarm() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
@@ -310,15 +310,15 @@ fn a_policy_is_in_force_when_every_pod_says_so() {
         &world,
         &expect![[r#"
             url=https://mcp.example.com/mcp replicas=1/2 tools=3 eras=2026-07-28,2025-11-25
-            Ready=False Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            Ready=False Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
-            PolicyInForce=Unknown Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            PolicyInForce=Unknown Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
-            Reconciling=True Progressing the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
+            Reconciling=True Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             Stalled=False AsExpected nothing waits for a person"#]],
     );
     world.report(0).file_problems = vec!["policy field `rules` is unknown".to_owned()];
@@ -336,6 +336,108 @@ fn a_policy_that_differs_in_the_number_of_replicas_alone_is_in_force() {
     assert_eq!(status.policy_revision, None);
     world.policy_of_replicas(0, 101);
     check_ready(&world, "False", "Progressing");
+}
+
+/// One edit with a tightened rule and a broken image: the rule is in force, and status says so.
+#[test]
+fn a_rollout_that_hangs_does_not_hide_which_policy_the_pods_of_before_enforce() {
+    let mut world = World::hanging_rollout();
+    check(
+        &world,
+        &expect![[r#"
+        url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
+        Ready=False ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+        SpecValid=True Valid the spec can be run
+        WorkloadAvailable=False ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+        AuthReady=Unknown Progressing not every pod of this revision has answered yet
+        PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve (2 of them with a configuration of before)
+        IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
+        LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+        Degraded=True ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+        Reconciling=True ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
+        Stalled=False AsExpected nothing waits for a person"#]],
+    );
+
+    world.report(1).policy_revision = "0000000000".to_owned();
+    check_condition(
+        &world,
+        "PolicyInForce",
+        &expect![
+            "Unknown Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve (1 of them with a configuration of before), policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes"
+        ],
+    );
+    world.report(1).file_problems = vec!["policy field `rules` is unknown".to_owned()];
+    check_condition(
+        &world,
+        "PolicyInForce",
+        &expect![
+            "False MountedFileProblem policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve (1 of them with a configuration of before), policy 0000000000 by 1; the policy of this spec is not in force everywhere: policy field `rules` is unknown"
+        ],
+    );
+    world.pod(1).verification.as_mut().unwrap().report = Err(HopError::TimedOut);
+    check_condition(
+        &world,
+        "PolicyInForce",
+        &expect![
+            "Unknown ReportUnavailable policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve (1 of them with a configuration of before), and which by 1 is not known; ready, but no report on the admin port; check that policies let the operator reach port 9090 of the pods"
+        ],
+    );
+}
+
+/// A pod may say anything; a message stays short and holds nothing that it could abuse.
+#[test]
+fn policies_that_nobody_knows_are_counted() {
+    let mut world = World::settled();
+    for index in 0..2 {
+        world.report(index).policy_revision = format!("; kubectl delete {index}");
+    }
+    check_condition(
+        &world,
+        "PolicyInForce",
+        &expect![
+            "Unknown Progressing policy be16fbbd8c of this spec is enforced by 0 of 2 pods that serve, one without a proper name by 2; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes"
+        ],
+    );
+    for index in 2..8 {
+        world.observed.pods.push(world.observed.pods[0].clone());
+        world.report(index).policy_revision = format!("{index:010}");
+    }
+    check_condition(
+        &world,
+        "PolicyInForce",
+        &expect![
+            "Unknown Progressing policy be16fbbd8c of this spec is enforced by 0 of 8 pods that serve, one without a proper name by 2, policy 0000000002 by 1, policy 0000000003 by 1, others by 4; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes"
+        ],
+    );
+}
+
+/// Issuers inside a cluster have private addresses, and the keys of ServiceAccount tokens come with the operator.
+#[test]
+fn what_to_do_about_missing_keys_depends_on_where_they_come_from() {
+    let mut world = World::for_service_accounts();
+    for (state, expected) in [
+        (
+            KeySetState::Stale,
+            expect![
+                "True StaleKeys 1 of 2 pods: keys of issuer `https://kubernetes.default.svc.cluster.local` are in use, but refreshing them fails (the file holds no key); check that the operator runs, which renews them in ConfigMap `tools-service-account-keys`, and what it logs about ServiceAccount tokens"
+            ],
+        ),
+        (
+            KeySetState::Expired,
+            expect![
+                "False KeysExpired 1 of 2 pods: keys of issuer `https://kubernetes.default.svc.cluster.local` are too old to be used (the file holds no key); check that the operator runs, which renews them in ConfigMap `tools-service-account-keys`, and what it logs about ServiceAccount tokens"
+            ],
+        ),
+        (
+            KeySetState::Pending,
+            expect![
+                "False IssuerUnavailable 1 of 2 pods: keys of issuer `https://kubernetes.default.svc.cluster.local` could not be fetched (the file holds no key); check that the operator runs, which renews them in ConfigMap `tools-service-account-keys`, and what it logs about ServiceAccount tokens"
+            ],
+        ),
+    ] {
+        world.issuer(0, state, Some("the file holds no key"));
+        check_condition(&world, "AuthReady", &expected);
+    }
 }
 
 #[test]
@@ -533,7 +635,7 @@ fn an_open_endpoint_warns_and_is_ready() {
             SpecValid=True Valid the spec can be run
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=True AuthenticationDisabled warning: auth.mode is None, so that everybody who reaches the endpoint is served; set issuers to ask for tokens
-            PolicyInForce=True InForce every pod has the policy of this spec in force
+            PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way

@@ -39,7 +39,7 @@ pub(super) fn auth(
     keep(&mut invalid, mode(auth));
     keep(&mut invalid, named_once_and_over_tls(auth));
     keep(&mut invalid, documents(auth));
-    let keys = keep(&mut invalid, service_accounts::service_account_keys(auth, observed, settings));
+    let keys = keep(&mut invalid, service_accounts::service_account_keys(auth, endpoint, observed, settings));
     let issuers = keep(&mut invalid, issuers::issuers(auth, endpoint, &issuer_cas));
     match (issuers, keys) {
         (Some(issuers), Some(service_account_keys)) if invalid.is_empty() => {

@@ -9,7 +9,7 @@ use crds::{
     mcp_server::{Auth, Issuer, Preset},
 };
 
-use super::{Checked, Invalid, OperatorSettings};
+use super::{Checked, Endpoint, Invalid, OperatorSettings};
 use crate::observed::{KeysUnavailable, Observed, ServiceAccountKeys};
 
 /// In which steps the time in the key file goes on, in seconds. The time is that of the fetch, cut down to a step: so
@@ -24,9 +24,10 @@ const MIN_KEY_AGE_SECONDS: i64 = 2 * STAMP_STEP_SECONDS;
 /// `--api-audiences` is the issuer; kubeadm and others use these.
 const API_SERVER: &str = "https://kubernetes.default.svc";
 
-/// The key file, when an issuer has the preset.
+/// The key file, when an issuer has the preset. `endpoint` is `None` while it is invalid itself.
 pub(super) fn service_account_keys(
     auth: &Auth,
+    endpoint: Option<&Endpoint>,
     observed: &Observed,
     settings: &OperatorSettings,
 ) -> Checked<Option<KeyFile>> {
@@ -36,7 +37,7 @@ pub(super) fn service_account_keys(
         let field = |name: &str| format!("spec.auth.issuers[{index}].{name}");
         invalid.extend(fetched_otherwise(issuer, &field));
         invalid.extend(too_short(issuer, &field));
-        invalid.extend(api_servers_audience(issuer, settings, &field));
+        invalid.extend(api_servers_audience(issuer, endpoint, settings, &field));
         match keys_of(issuer, observed, &field) {
             Ok(keys) => file = Some(key_file(keys)),
             Err(reason) => invalid.push(reason),
@@ -80,18 +81,22 @@ fn too_short(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid
 /// Tokens for the API server lie in pods of every namespace, put there without anybody's asking.
 fn api_servers_audience(
     issuer: &Issuer,
+    endpoint: Option<&Endpoint>,
     settings: &OperatorSettings,
     field: &impl Fn(&str) -> String,
 ) -> Option<Invalid> {
     let with_domain = format!("{API_SERVER}.{}", settings.cluster_domain);
     let own =
         [issuer.issuer.as_str(), API_SERVER, with_domain.as_str(), "https://kubernetes.default.svc.cluster.local"];
-    let index = issuer.audiences.iter().position(|audience| own.contains(&audience.as_str()))?;
-    Some(Invalid::spec(
-        field(&format!("audiences[{index}]")),
-        "is the API server's own, so that the token of any pod would be taken",
-        "leave audiences out, and ask for tokens for the publicUrl",
-    ))
+    let (field, fix) = if issuer.audiences.is_empty() {
+        own.contains(&endpoint?.url.as_str())
+            .then_some(("spec.publicUrl".to_owned(), "name this endpoint's own host"))?
+    } else {
+        let index = issuer.audiences.iter().position(|audience| own.contains(&audience.as_str()))?;
+        (field(&format!("audiences[{index}]")), "leave audiences out, and ask for tokens for the publicUrl")
+    };
+    let problem = "is an audience of the API server's own, so that the token of any pod would be taken";
+    Some(Invalid::spec(field, problem, fix))
 }
 
 fn keys_of<'a>(

@@ -5,7 +5,13 @@ use crds::gateway_report::{GatewayReport, IssuerReport, REPORT_VERSION, ToolsRep
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::observed::{HopError, UnauthenticatedAnswer};
+use crate::{
+    observed::{HopError, UnauthenticatedAnswer},
+    validate::{
+        tests::{mcp_server, settings},
+        validate,
+    },
+};
 
 /// A defect of ours must not leave a status standing that nobody looks after any more.
 #[tokio::test]
@@ -87,6 +93,42 @@ fn only_a_pod_that_has_everything_in_force_is_asked_less_often() {
     }
 }
 
+/// It may serve for long, if the rollout hangs.
+#[test]
+fn a_pod_of_before_is_asked_less_often_once_it_has_the_policy() {
+    let mut plan = plan(&[("p1", ([127, 0, 0, 1], 1).into())]);
+    plan.pods.values_mut().for_each(|asked| asked.current = false);
+    let of_before = GatewayReport { config_revision: "former".to_owned(), ..report() };
+    assert!(plan.is_calm(&[("p1".to_owned(), found(&of_before))].into()));
+    let loose = GatewayReport { policy_revision: "former".to_owned(), ..of_before };
+    assert!(!plan.is_calm(&[("p1".to_owned(), found(&loose))].into()));
+}
+
+#[test]
+fn whoever_can_say_something_is_asked() {
+    let spec = "{ auth: { issuers: [{ issuer: https://login }] } }";
+    let valid = validate(&mcp_server(spec), &Observed::default(), &settings()).unwrap();
+    let pod = |uid: &str, revision: &str, ready: bool| ObservedPod {
+        uid: uid.to_owned(),
+        ip: Some("10.0.0.7".to_owned()),
+        config_revision: Some(revision.to_owned()),
+        ready,
+        ..ObservedPod::default()
+    };
+    let current = &valid.config_revision;
+    let pods = vec![
+        pod("serves", current, true),
+        pod("starts", current, false),
+        pod("of-before", "former", true),
+        pod("of-before-and-broken", "former", false),
+        ObservedPod { deleting: true, ..pod("goes", current, true) },
+        ObservedPod { ip: None, ..pod("nowhere", current, false) },
+    ];
+    let plan = Plan::of(&valid, &Observed { pods, ..Observed::default() });
+    assert_eq!(plan.pods.keys().map(String::as_str).collect::<Vec<_>>(), ["of-before", "serves", "starts"]);
+    assert!(plan.pods["serves"].current && !plan.pods["of-before"].current);
+}
+
 fn verifier() -> (Arc<Verifier>, mpsc::Receiver<ObjectRef<McpServer>>, CancellationToken) {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let (sender, receiver) = mpsc::channel(8);
@@ -112,8 +154,12 @@ fn plan(pods: &[(&str, std::net::SocketAddr)]) -> Plan {
         questions: Questions { host: "mcp.example.com".to_owned(), path: "/mcp".to_owned(), metadata_path: None },
         config_revision: "abc".to_owned(),
         policy_revision: "def".to_owned(),
-        pods: pods.iter().map(|(uid, at)| ((*uid).to_owned(), PodAddress { public: *at, admin: *at })).collect(),
+        pods: pods.iter().map(|(uid, at)| ((*uid).to_owned(), asked(*at))).collect(),
     }
+}
+
+fn asked(at: std::net::SocketAddr) -> Asked {
+    Asked { address: PodAddress { public: at, admin: at }, current: true, ready: true }
 }
 
 fn found(report: &GatewayReport) -> PodVerification {

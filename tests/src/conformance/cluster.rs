@@ -113,6 +113,7 @@ impl<'a> Place<'a> {
                 "auth": { "issuers": [{
                     "issuer": issuer.issuer_url(),
                     "caConfigMapRef": { "name": "issuer-ca" },
+                    "allowPrivateAddresses": true,
                 }]},
                 "authorization": { "default": "Authenticated" },
                 // The suite calls the first tool of the list without arguments.

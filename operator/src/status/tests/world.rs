@@ -16,7 +16,7 @@ use crate::{
     desired::{Desired, annotation::DESIRED_HASH, desired},
     observed::{
         ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment,
-        ObservedPod, PodVerification, UnauthenticatedAnswer, Volumes,
+        ObservedPod, PodVerification, ServiceAccountKeys, UnauthenticatedAnswer, Volumes,
     },
     status::{Applied, Failed, Outcome, status},
     validate::{
@@ -83,6 +83,38 @@ impl World {
         world
     }
 
+    /// Two pods of the configuration of before serve with the policy of this spec; the image of the third cannot be pulled.
+    pub(super) fn hanging_rollout() -> Self {
+        let mut world = Self::settled();
+        let mut broken = pod(&world.valid(), 2);
+        broken.waiting_reason = Some("ImagePullBackOff".to_owned());
+        for index in 0..2 {
+            world.pod(index).config_revision = Some("befbefbefb".to_owned());
+            world.report(index).config_revision = "befbefbefb".to_owned();
+        }
+        world.observed.pods.push(broken);
+        let deployment = world.deployment();
+        (deployment.replicas, deployment.updated_replicas) = (3, 1);
+        world
+    }
+
+    /// Callers are pods of the cluster.
+    pub(super) fn for_service_accounts() -> Self {
+        let issuer = "https://kubernetes.default.svc.cluster.local";
+        let spec = EXPOSED.replace("https://login", &format!("'{issuer}', preset: kubernetes, scopeMappings: []"));
+        let keys = ServiceAccountKeys {
+            issuer: issuer.to_owned(),
+            jwks: serde_json::json!({ "keys": [{ "kid": "a" }] }),
+            fetched_at: 0,
+        };
+        let known = Observed { service_account_keys: Some(Ok(keys)), ..Observed::default() };
+        let mut world = Self::serving_in(&spec, &known);
+        for index in 0..2 {
+            world.report(index).issuers[0].issuer = issuer.to_owned();
+        }
+        world
+    }
+
     pub(super) fn scaled_to_zero() -> Self {
         let mut world = Self::seen(&EXPOSED.replace("{ publicUrl", "{ replicas: 0, publicUrl"));
         *world.deployment() = ObservedDeployment::default();
@@ -111,14 +143,22 @@ impl World {
     }
 
     fn applied(spec: &str) -> Self {
+        Self::applied_in(spec, &Observed::default())
+    }
+
+    fn applied_in(spec: &str, known: &Observed) -> Self {
         let mcp_server = mcp_server(spec);
-        let valid = validate(&mcp_server, &Observed::default(), &settings()).unwrap();
+        let valid = validate(&mcp_server, known, &settings()).unwrap();
         Self { mcp_server, outcome: Outcome::Applied(Box::new(Applied { valid })), observed: Observed::default() }
     }
 
     /// All objects stand as desired.
     fn seen(spec: &str) -> Self {
-        let mut world = Self::applied(spec);
+        Self::seen_in(spec, &Observed::default())
+    }
+
+    fn seen_in(spec: &str, known: &Observed) -> Self {
+        let mut world = Self::applied_in(spec, known);
         world.observed.children = children(&world.valid());
         world.observed.deployment = Some(ObservedDeployment {
             generation: 1,
@@ -132,7 +172,11 @@ impl World {
     }
 
     fn serving(spec: &str) -> Self {
-        let mut world = Self::seen(spec);
+        Self::serving_in(spec, &Observed::default())
+    }
+
+    fn serving_in(spec: &str, known: &Observed) -> Self {
+        let mut world = Self::seen_in(spec, known);
         world.observed.pods = vec![pod(&world.valid(), 0), pod(&world.valid(), 1)];
         for index in 0..2 {
             world.answers(index);
@@ -361,12 +405,14 @@ fn reports(world: &mut World, change: fn(&mut GatewayReport)) {
 
 /// Any world that has suffered up to three blows.
 pub(super) fn any() -> impl Strategy<Value = World> {
-    let starts: [fn() -> World; 9] = [
+    let starts: [fn() -> World; 11] = [
         World::just_applied,
         World::starting,
         World::settled,
         World::with_upstreams,
         World::open,
+        World::hanging_rollout,
+        World::for_service_accounts,
         World::scaled_to_zero,
         World::rejected,
         || World::failed(true),
