@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tests::keycloak::{ACCESS_TOKEN_SECONDS, GROUP};
+use serde_json::json;
+use tests::keycloak::{ACCESS_TOKEN_SECONDS, GROUP, OUTSIDER};
 
 use crate::{
     gateway::{assert_invalid, assert_pong},
@@ -18,11 +19,20 @@ pub(crate) async fn a_person_signs_in_with_pkce_and_calls(world: &mut World) {
     let tokens = world.keycloak.code_flow(&["tools:ping"]).await.unwrap();
     let claims = tokens.claims();
     assert_eq!(claims["scope"], "tools:ping");
-    assert_eq!(claims["groups"], serde_json::json!([GROUP]));
+    assert_eq!(claims["groups"], json!([GROUP]));
     assert_eq!(claims["azp"], "person");
     for era in Era::BOTH {
         assert_pong(&gateway.ping(era, &tokens.access_token).await);
     }
+}
+
+/// Whose role the scopes need: everybody in the realm can ask for them.
+pub(crate) async fn a_person_without_the_role_gets_neither_scope_nor_audience(world: &mut World) {
+    let gateway = world.gateway().await;
+    let tokens = world.keycloak.code_flow_of(OUTSIDER, &["tools:ping"]).await.unwrap();
+    assert_eq!(tokens.claims()["scope"], "");
+    let answer = gateway.ping(Era::Modern, &tokens.access_token).await;
+    assert_invalid(&answer, "the access token was not issued for this server");
 }
 
 pub(crate) async fn without_pkce_nobody_signs_in(world: &mut World) {
