@@ -80,11 +80,13 @@ impl Load {
     /// Until each caller has made so many calls more.
     async fn phase(&self) {
         let before = self.counts();
-        eventually("every caller goes on", async || {
-            let counts = self.counts();
-            counts.iter().zip(&before).all(|(now, before)| now - before >= CALLS_A_PHASE).then_some(())
-        })
-        .await;
+        for more in 1..=CALLS_A_PHASE {
+            eventually("every caller goes on", async || {
+                let counts = self.counts();
+                counts.iter().zip(&before).all(|(now, before)| now - before >= more).then_some(())
+            })
+            .await;
+        }
     }
 
     fn counts(&self) -> [usize; CALLERS] {

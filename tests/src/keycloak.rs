@@ -27,16 +27,19 @@ use tempfile::TempDir;
 use crate::{
     cluster::{Options, TestCa},
     listening::{Listening, free_address},
-    mcp_client::http_client,
+    mcp_client::patient_client,
 };
 
-pub use realm::{ACCESS_TOKEN_SECONDS, GROUP, PERSON};
+pub use realm::{ACCESS_TOKEN_SECONDS, GROUP, OUTSIDER, PERSON};
 pub use tokens::Tokens;
 
 use realm::{REALM, Secrets};
 
 /// From the open port to the first answer. Chosen: twenty times what that takes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+
+/// For one request. Chosen: a sign-in hashes a password and a new key is sought, each for a second on a machine with other work.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that takes seconds.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -66,7 +69,7 @@ impl Keycloak {
             installation: installation::ensure(options)?,
             address: free_address(ip)?,
             ca_pem: ca.cert_pem.clone(),
-            http: http_client(Some(&ca.cert_pem))?,
+            http: patient_client(&ca.cert_pem, DEADLINE)?,
             secrets: Secrets::random(),
             folder: tempfile::tempdir().context("cannot make a folder for Keycloak")?,
             process: None,
@@ -86,7 +89,7 @@ impl Keycloak {
         &self.ca_pem
     }
 
-    /// The password of [`PERSON`].
+    /// The password of [`PERSON`] and [`OUTSIDER`].
     pub fn password(&self) -> &str {
         &self.secrets.password
     }
