@@ -40,6 +40,7 @@ pub(crate) async fn a_rotation_under_load_refuses_no_valid_call(world: &mut Worl
         load.is_over.store(true, Ordering::SeqCst);
     };
     join(callers, changes).await;
+    println!("        {} calls, {CALLERS} at a time", load.counts().iter().sum::<usize>());
     let new = keycloak.client_credentials(&["tools:ping"]).await.unwrap();
     assert_ne!(new.key_id(), old.key_id());
 

@@ -54,10 +54,10 @@ pub struct Keycloak {
     ca_pem: String,
     http: Client,
     secrets: Secrets,
+    /// `None` between [`Keycloak::kill`] and [`Keycloak::start_again`]. Before the folder, so that it ends before that goes.
+    process: Option<Listening>,
     /// Its home, its certificate and its log.
     folder: TempDir,
-    /// `None` between [`Keycloak::kill`] and [`Keycloak::start_again`].
-    process: Option<Listening>,
 }
 
 impl Keycloak {
@@ -71,8 +71,8 @@ impl Keycloak {
             ca_pem: ca.cert_pem.clone(),
             http: patient_client(&ca.cert_pem, DEADLINE)?,
             secrets: Secrets::random(),
-            folder: tempfile::tempdir().context("cannot make a folder for Keycloak")?,
             process: None,
+            folder: tempfile::tempdir().context("cannot make a folder for Keycloak")?,
         };
         keycloak.write_home(ca, audiences)?;
         keycloak.start_again().await?;
@@ -145,7 +145,7 @@ impl Keycloak {
         for part in SHARED {
             symlink(self.installation.join(part), self.home().join(part)).context("cannot make Keycloak's home")?;
         }
-        fs::write(import.join("realm.json"), realm::import(audiences, &self.secrets)?.to_string())?;
+        fs::write(import.join(realm::FILE), realm::import(audiences, &self.secrets)?.to_string())?;
         let ip = self.address.ip().to_string();
         let certificate = ca.issue(&[&ip, "localhost"])?;
         fs::write(self.folder.path().join("tls.crt"), certificate.cert_pem)?;

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::command::repository;
 
+/// Keycloak wants the realm's name to begin it.
+pub(super) const FILE: &str = "foundry-realm.json";
+
 /// Its name in the file.
 pub(super) const REALM: &str = "foundry";
 
@@ -53,7 +56,7 @@ pub(super) fn random() -> String {
 
 /// The realm of the documents with these audiences, and with secrets.
 pub(super) fn import(audiences: &[&str], secrets: &Secrets) -> Result<Value> {
-    let file = repository().join("docs/identity/foundry-realm.json");
+    let file = repository().join("docs/identity").join(FILE);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let realm = serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(filled(realm, audiences, secrets))
