@@ -32,6 +32,7 @@ pub mod app;
 pub mod args;
 pub mod auth;
 pub mod clock;
+mod clock_watch;
 pub mod config;
 pub mod dev;
 mod endpoint;

@@ -42,6 +42,7 @@ pub struct Metrics {
     connections: Gauge,
     policy_reloads: Family<ReloadLabels, Counter>,
     key_cache_failures: Counter,
+    clock_steps: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +114,7 @@ impl Default for Metrics {
             key_set_age: Family::default(),
             policy_reloads: Family::default(),
             key_cache_failures: Counter::default(),
+            clock_steps: Counter::default(),
         };
         metrics.register();
         metrics.start_at_zero();
@@ -152,6 +154,11 @@ impl Metrics {
             "key_cache_failures",
             "Key sets of issuers that could not be kept on disk, or removed from it",
             self.key_cache_failures.clone(),
+        );
+        registry.register(
+            "clock_steps",
+            "Steps of the time of day of more than 30 s: tokens are judged by another time",
+            self.clock_steps.clone(),
         );
         registry.register("policy_reloads", "Changed policy files that were read", self.policy_reloads.clone());
     }
@@ -200,6 +207,11 @@ impl Metrics {
     pub fn policy_reloaded(&self, loaded: bool) {
         let outcome = if loaded { "loaded" } else { "refused" };
         self.policy_reloads.get_or_create(&ReloadLabels { outcome }).inc();
+    }
+
+    /// The time of day has stepped.
+    pub fn clock_stepped(&self) {
+        self.clock_steps.inc();
     }
 
     /// What is open at this moment.

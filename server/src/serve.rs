@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     app::App,
-    issuers,
+    clock_watch, issuers,
     listener::{self, Limits},
     policy_file::{self, PolicySource},
     router,
@@ -140,6 +140,7 @@ async fn ended(tasks: &TaskTracker, deadline: Duration) -> bool {
 }
 
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    tasks.spawn(clock_watch::run(app.clone(), shutdown.clone()));
     if let Some(authenticator) = app.authenticator() {
         tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
     }

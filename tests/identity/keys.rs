@@ -40,6 +40,7 @@ pub(crate) async fn a_rotation_under_load_refuses_no_valid_call(world: &mut Worl
         load.is_over.store(true, Ordering::SeqCst);
     };
     join(callers, changes).await;
+    println!("        {} calls, {CALLERS} at a time", load.counts().iter().sum::<usize>());
     let new = keycloak.client_credentials(&["tools:ping"]).await.unwrap();
     assert_ne!(new.key_id(), old.key_id());
 
@@ -80,11 +81,13 @@ impl Load {
     /// Until each caller has made so many calls more.
     async fn phase(&self) {
         let before = self.counts();
-        eventually("every caller goes on", async || {
-            let counts = self.counts();
-            counts.iter().zip(&before).all(|(now, before)| now - before >= CALLS_A_PHASE).then_some(())
-        })
-        .await;
+        for more in 1..=CALLS_A_PHASE {
+            eventually("every caller goes on", async || {
+                let counts = self.counts();
+                counts.iter().zip(&before).all(|(now, before)| now - before >= more).then_some(())
+            })
+            .await;
+        }
     }
 
     fn counts(&self) -> [usize; CALLERS] {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tests::keycloak::{ACCESS_TOKEN_SECONDS, GROUP};
+use serde_json::json;
+use tests::keycloak::{ACCESS_TOKEN_SECONDS, GROUP, OUTSIDER, Tokens};
 
 use crate::{
     gateway::{assert_invalid, assert_pong},
-    it::support::Era,
+    it::support::{Era, eventually},
     world::World,
 };
 
@@ -18,11 +19,20 @@ pub(crate) async fn a_person_signs_in_with_pkce_and_calls(world: &mut World) {
     let tokens = world.keycloak.code_flow(&["tools:ping"]).await.unwrap();
     let claims = tokens.claims();
     assert_eq!(claims["scope"], "tools:ping");
-    assert_eq!(claims["groups"], serde_json::json!([GROUP]));
+    assert_eq!(claims["groups"], json!([GROUP]));
     assert_eq!(claims["azp"], "person");
     for era in Era::BOTH {
         assert_pong(&gateway.ping(era, &tokens.access_token).await);
     }
+}
+
+/// Whose role the scopes need: everybody in the realm can ask for them.
+pub(crate) async fn a_person_without_the_role_gets_neither_scope_nor_audience(world: &mut World) {
+    let gateway = world.gateway().await;
+    let tokens = world.keycloak.code_flow_of(OUTSIDER, &["tools:ping"]).await.unwrap();
+    assert_eq!(tokens.claims()["scope"], "");
+    let answer = gateway.ping(Era::Modern, &tokens.access_token).await;
+    assert_invalid(&answer, "the access token was not issued for this server");
 }
 
 pub(crate) async fn without_pkce_nobody_signs_in(world: &mut World) {
@@ -67,14 +77,29 @@ pub(crate) async fn an_ended_session_gives_no_new_token_and_the_old_one_lives_un
     assert_invalid(&gateway.ping(Era::Modern, &tokens.access_token).await, "the access token has expired");
 }
 
-/// What `offline_access` gives outlives the session that it was asked for in, and ends with the person's consent.
-pub(crate) async fn an_offline_token_outlives_the_session_and_ends_with_the_consent(world: &mut World) {
-    let tokens = world.keycloak.code_flow(&["tools:ping", "offline_access"]).await.unwrap();
-    world.keycloak.end_sessions().await.unwrap();
-    let tokens = world.keycloak.refresh(&tokens.refresh_token.unwrap()).await.unwrap();
+pub(crate) async fn an_offline_token_ends_with_the_consent(world: &mut World) {
     let gateway = world.gateway().await;
+    let tokens = offline_tokens(world).await;
+    let tokens = world.keycloak.refresh(&tokens.refresh_token.unwrap()).await.unwrap();
     assert_pong(&gateway.ping(Era::Modern, &tokens.access_token).await);
     world.keycloak.revoke_consent().await.unwrap();
     let refused = world.keycloak.refresh(&tokens.refresh_token.unwrap()).await.err().unwrap().to_string();
     assert!(refused.contains("invalid_grant"), "{refused}");
+}
+
+pub(crate) async fn an_offline_token_ends_with_all_sessions(world: &mut World) {
+    let token = offline_tokens(world).await.refresh_token.unwrap();
+    // Keycloak then refuses what was issued in an earlier second.
+    eventually("the token is refused", async || {
+        world.keycloak.end_sessions().await.unwrap();
+        let refused = world.keycloak.refresh(&token).await.err()?.to_string();
+        assert!(refused.contains("invalid_grant"), "{refused}");
+        Some(())
+    })
+    .await;
+}
+
+/// With a refresh token that belongs to no session.
+async fn offline_tokens(world: &World) -> Tokens {
+    world.keycloak.code_flow(&["tools:ping", "offline_access"]).await.unwrap()
 }

@@ -8,7 +8,7 @@ use tests::{
     sdk_oauth::{MODES, Run, SdkOAuth},
 };
 
-use crate::world::World;
+use crate::{gateway::assert_invalid, it::support::Era, world::World};
 
 /// Of a program on the person's own machine.
 const REDIRECT: &str = "http://localhost:49152/callback";
@@ -31,6 +31,19 @@ pub(crate) async fn a_client_with_a_mapper_of_its_own_is_refused(world: &mut Wor
     let (status, answer) = world.keycloak.register_as("default", &client).await.unwrap();
     assert_eq!(status, 403, "{answer}");
     assert!(answer["error_description"].as_str().unwrap().contains("Allowed Protocol Mapper Types"), "{answer}");
+}
+
+/// Nobody consents to what a workload does: without the role that the scopes need, whoever reaches Keycloak would call tools.
+pub(crate) async fn a_workload_that_registered_itself_gets_neither_scope_nor_audience(world: &mut World) {
+    let gateway = world.gateway().await;
+    let metadata = json!({ "redirect_uris": [REDIRECT], "grant_types": ["client_credentials"], "scope": "tools:ping" });
+    let (status, answer) = world.keycloak.register(&metadata).await.unwrap();
+    assert_eq!(status, 201, "{answer}");
+    let client = (answer["client_id"].as_str().unwrap(), answer["client_secret"].as_str().unwrap());
+    let tokens = world.keycloak.client_credentials_of(client, &["tools:ping"], &[]).await.unwrap();
+    assert_eq!(tokens.claims()["scope"], "");
+    let answer = gateway.ping(Era::Modern, &tokens.access_token).await;
+    assert_invalid(&answer, "the access token was not issued for this server");
 }
 
 /// A client that names scopes gets these and `basic`, and none of the realm's other default scopes: so the audience must

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed, and says where")]
 
 mod auth_claims;
+mod auth_flood;
 mod auth_form;
 mod auth_pages;
 mod auth_scopes;

@@ -27,16 +27,19 @@ use tempfile::TempDir;
 use crate::{
     cluster::{Options, TestCa},
     listening::{Listening, free_address},
-    mcp_client::http_client,
+    mcp_client::patient_client,
 };
 
-pub use realm::{ACCESS_TOKEN_SECONDS, GROUP, PERSON};
+pub use realm::{ACCESS_TOKEN_SECONDS, GROUP, OUTSIDER, PERSON};
 pub use tokens::Tokens;
 
 use realm::{REALM, Secrets};
 
 /// From the open port to the first answer. Chosen: twenty times what that takes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+
+/// For one request. Chosen: a sign-in hashes a password and a new key is sought, each for a second on a machine with other work.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that takes seconds.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -51,10 +54,10 @@ pub struct Keycloak {
     ca_pem: String,
     http: Client,
     secrets: Secrets,
+    /// `None` between [`Keycloak::kill`] and [`Keycloak::start_again`]. Before the folder, so that it ends before that goes.
+    process: Option<Listening>,
     /// Its home, its certificate and its log.
     folder: TempDir,
-    /// `None` between [`Keycloak::kill`] and [`Keycloak::start_again`].
-    process: Option<Listening>,
 }
 
 impl Keycloak {
@@ -66,10 +69,10 @@ impl Keycloak {
             installation: installation::ensure(options)?,
             address: free_address(ip)?,
             ca_pem: ca.cert_pem.clone(),
-            http: http_client(Some(&ca.cert_pem))?,
+            http: patient_client(&ca.cert_pem, DEADLINE)?,
             secrets: Secrets::random(),
-            folder: tempfile::tempdir().context("cannot make a folder for Keycloak")?,
             process: None,
+            folder: tempfile::tempdir().context("cannot make a folder for Keycloak")?,
         };
         keycloak.write_home(ca, audiences)?;
         keycloak.start_again().await?;
@@ -86,7 +89,7 @@ impl Keycloak {
         &self.ca_pem
     }
 
-    /// The password of [`PERSON`].
+    /// The password of [`PERSON`] and [`OUTSIDER`].
     pub fn password(&self) -> &str {
         &self.secrets.password
     }
@@ -142,7 +145,7 @@ impl Keycloak {
         for part in SHARED {
             symlink(self.installation.join(part), self.home().join(part)).context("cannot make Keycloak's home")?;
         }
-        fs::write(import.join("realm.json"), realm::import(audiences, &self.secrets)?.to_string())?;
+        fs::write(import.join(realm::FILE), realm::import(audiences, &self.secrets)?.to_string())?;
         let ip = self.address.ip().to_string();
         let certificate = ca.issue(&[&ip, "localhost"])?;
         fs::write(self.folder.path().join("tls.crt"), certificate.cert_pem)?;

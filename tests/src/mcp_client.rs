@@ -168,6 +168,11 @@ pub fn http_client(ca_pem: Option<&str>) -> Result<Client> {
     builder(ca_pem)?.build().context("cannot make an HTTP client")
 }
 
+/// The same with a deadline of its own, for servers that think longer.
+pub(crate) fn patient_client(ca_pem: &str, deadline: Duration) -> Result<Client> {
+    unhurried(Some(ca_pem))?.timeout(deadline).build().context("cannot make an HTTP client")
+}
+
 fn builder(ca_pem: Option<&str>) -> Result<reqwest::ClientBuilder> {
     Ok(unhurried(ca_pem)?.timeout(DEADLINE))
 }

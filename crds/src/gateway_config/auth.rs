@@ -25,7 +25,7 @@ pub struct AuthConfig {
     /// Must be true for [`AuthMode::None`] and false otherwise: running open takes two fields.
     #[serde(default)]
     pub insecure_allow_unauthenticated: bool,
-    /// At least one for [`AuthMode::OAuth`], none otherwise. Sorted by `issuer`, which is unique.
+    /// At least one for [`AuthMode::OAuth`], none otherwise. `issuer` is unique. In the order in which clients are told of them.
     #[serde(default)]
     pub issuers: Vec<IssuerConfig>,
     /// Whether the resource metadata is served without the endpoint's path too, for clients that look nowhere else.

@@ -28,6 +28,7 @@ pub struct Auth {
     pub insecure_allow_unauthenticated: Option<bool>,
 
     /// The issuers whose tokens are accepted. A token names its issuer, and only that issuer's keys are tried.
+    /// Clients are told of them in this order, and most go to the first.
     /// Example: [{ issuer: https://login.example.com/realms/acme, preset: keycloak }].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["issuer"]))]

@@ -138,28 +138,21 @@ fn documents(auth: &Auth) -> Checked<()> {
     none(invalid)
 }
 
-/// The CA bundles that issuers name, in the order of the issuers sorted: the order of the configuration.
+/// The CA bundles that issuers name, in the order of the issuers.
 ///
 /// A bundle that is missing or broken never falls back to the system's roots.
 fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> Checked<Vec<IssuerCa>> {
     let mut cas = Vec::new();
     let mut invalid = Vec::new();
-    for (index, (spec_index, issuer)) in sorted(auth).into_iter().enumerate() {
+    for (index, issuer) in auth.issuers.iter().enumerate() {
         let Some(reference) = &issuer.ca_config_map_ref else { continue };
-        let field = format!("spec.auth.issuers[{spec_index}].caConfigMapRef");
+        let field = format!("spec.auth.issuers[{index}].caConfigMapRef");
         match bundle(reference, &field, namespace, observed) {
             Ok(()) => cas.push(IssuerCa { index, config_map: reference.name.clone(), key: reference.key.clone() }),
             Err(reason) => invalid.push(reason),
         }
     }
     none(invalid).map(|()| cas)
-}
-
-/// Issuers by name, each with its index in the spec: the configuration must not depend on their order.
-pub(super) fn sorted(auth: &Auth) -> Vec<(usize, &Issuer)> {
-    let mut issuers: Vec<(usize, &Issuer)> = auth.issuers.iter().enumerate().collect();
-    issuers.sort_by(|a, b| a.1.issuer.cmp(&b.1.issuer));
-    issuers
 }
 
 /// A bundle that can be used, or why it cannot.

@@ -12,18 +12,18 @@ use crds::{
     mcp_server::{self, Algorithm, Auth, ClaimMatch, Issuer, Preset, WorkloadRule},
 };
 
-use super::{Checked, Endpoint, Invalid, IssuerCa, auth, files::sorted, service_accounts::uses_preset};
+use super::{Checked, Endpoint, Invalid, IssuerCa, files::sorted, service_accounts::uses_preset};
 use crate::desired::service_account_keys_file;
 
 /// The shortest that a token may be allowed to live, and that keys may serve. Source: the schema of the CRD.
 const MIN_AGE_SECONDS: u32 = 60;
 
-/// The issuers in the order of the configuration. `endpoint` is `None` while it is invalid itself.
+/// The issuers in the order of the spec, which is that of the metadata: clients go to the first one. `endpoint` is `None` while it is invalid itself.
 pub(super) fn issuers(auth: &Auth, endpoint: Option<&Endpoint>, cas: &[IssuerCa]) -> Checked<Vec<IssuerConfig>> {
     let mut configs = Vec::new();
     let mut invalid = Vec::new();
-    for (index, (spec_index, issuer)) in auth::sorted(auth).into_iter().enumerate() {
-        let mut reader = Reader { issuer: format!("spec.auth.issuers[{spec_index}]"), invalid: Vec::new() };
+    for (index, issuer) in auth.issuers.iter().enumerate() {
+        let mut reader = Reader { issuer: format!("spec.auth.issuers[{index}]"), invalid: Vec::new() };
         let ca = cas.iter().find(|ca| ca.index == index);
         configs.push(reader.config(issuer, endpoint, ca));
         invalid.append(&mut reader.invalid);

@@ -147,3 +147,35 @@ impl SnapshotFile {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+    use crate::auth::tests::folder::Folder;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[tokio::test]
+    #[expect(clippy::await_holding_lock, reason = "what hangs is the disk, which nobody here awaits")]
+    async fn a_write_that_hung_is_followed_by_the_newest_and_no_third_one_waits() {
+        let folder = Folder::new();
+        let cache = Arc::new(KeyCache::new(folder.path().to_owned()));
+        let mut file = SnapshotFile::new(Arc::clone(&cache), Origin::new("a".into(), None));
+        let path = file.path();
+        // The disk hangs: whoever writes waits for this.
+        let disk = cache.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        file.writer.set_deadline(Duration::ZERO);
+        file.keep(b"first", [1; 32], at(1)).await;
+        file.keep(b"second", [2; 32], at(2)).await;
+        assert_eq!((cache.failures(), path.exists()), (2, false));
+        drop(disk);
+        file.writer.set_deadline(Duration::from_secs(30));
+        file.keep(b"third", [3; 32], at(3)).await;
+        assert_eq!(fs::read(&path).unwrap(), file.origin.snapshot(b"third", at(3)));
+        assert_eq!(cache.failures(), 2);
+    }
+}

@@ -4,7 +4,7 @@
 mod algorithms;
 mod cache;
 mod flood;
-mod folder;
+pub(super) mod folder;
 mod issuer_server;
 mod key_fetching;
 mod key_sets;

@@ -38,6 +38,12 @@ impl<T: Send + 'static> Reader<T> {
         None
     }
 
+    /// Another deadline: none of a test's waits is a second.
+    #[cfg(test)]
+    pub(crate) fn set_deadline(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+    }
+
     /// An option is whole after every statement.
     fn pending(&self) -> MutexGuard<'_, Option<JoinHandle<T>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)

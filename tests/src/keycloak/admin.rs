@@ -15,7 +15,7 @@ pub(super) const NAME: &str = "admin";
 const KEYS: &str = "org.keycloak.keys.KeyProvider";
 
 impl Keycloak {
-    /// Ends all sessions of [`PERSON`].
+    /// Ends all sessions of [`PERSON`], and all that was issued to that person in an earlier second.
     pub async fn end_sessions(&self) -> Result<()> {
         let path = format!("{}/logout", self.person().await?);
         self.administer(Method::POST, &path, None).await.map(drop)

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::command::repository;
 
+/// Keycloak wants the realm's name to begin it.
+pub(super) const FILE: &str = "foundry-realm.json";
+
 /// Its name in the file.
 pub(super) const REALM: &str = "foundry";
 
@@ -23,11 +26,14 @@ const PLACEHOLDER: &str = "https://mcp.example.com/mcp";
 /// How long an access token is valid, in the file.
 pub const ACCESS_TOKEN_SECONDS: i64 = 300;
 
-/// Who signs in.
+/// Who signs in, a member of [`GROUP`].
 pub const PERSON: &str = "alice";
 
-/// The group of [`PERSON`].
-pub const GROUP: &str = "engineers";
+/// Who may sign in as well, and is a member of nothing.
+pub const OUTSIDER: &str = "bob";
+
+/// Whose members may use tools, in the file.
+pub const GROUP: &str = "mcp-users";
 
 /// Made anew for each run.
 pub(super) struct Secrets {
@@ -50,7 +56,7 @@ pub(super) fn random() -> String {
 
 /// The realm of the documents with these audiences, and with secrets.
 pub(super) fn import(audiences: &[&str], secrets: &Secrets) -> Result<Value> {
-    let file = repository().join("docs/identity/keycloak-realm.json");
+    let file = repository().join("docs/identity").join(FILE);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let realm = serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(filled(realm, audiences, secrets))
@@ -70,15 +76,20 @@ fn filled(mut realm: Value, audiences: &[&str], secrets: &Secrets) -> Value {
             client["secret"] = secrets.client_secret.clone().into();
         }
     }
-    realm["groups"] = json!([{ "name": GROUP }]);
-    // Whoever lacks an address or a name is asked for it at the first sign-in.
-    realm["users"] = json!([{
-        "username": PERSON, "email": "alice@example.com", "firstName": "Alice", "lastName": "Example", "enabled": true,
-        "credentials": [{ "type": "password", "value": secrets.password }], "groups": [format!("/{GROUP}")],
+    let people = [(PERSON, vec![format!("/{GROUP}")]), (OUTSIDER, Vec::new())];
+    members(&mut realm, "users").extend(people.map(|(name, groups)| person(name, &groups, secrets)));
+    realm
+}
+
+fn person(name: &str, groups: &[String], secrets: &Secrets) -> Value {
+    json!({
+        "username": name, "enabled": true, "groups": groups,
+        "credentials": [{ "type": "password", "value": secrets.password }],
+        // Whoever lacks one of these is asked for it at the first sign-in.
+        "email": format!("{name}@example.com"), "firstName": name, "lastName": "Example",
         // An import leaves it away, while everybody else has it: without it there is no refresh token with `offline_access`.
         "realmRoles": [format!("default-roles-{REALM}")],
-    }]);
-    realm
+    })
 }
 
 fn mapper(template: &Value, audience: &str) -> Value {
@@ -123,5 +134,6 @@ mod tests {
         assert_eq!(realm["accessTokenLifespan"], ACCESS_TOKEN_SECONDS);
         let clients: Vec<_> = realm["clients"].as_array().unwrap().iter().map(|client| &client["clientId"]).collect();
         assert_eq!(clients, [WORKLOAD, PERSONAL]);
+        assert_eq!(realm["groups"][0]["name"], GROUP);
     }
 }

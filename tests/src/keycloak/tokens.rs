@@ -54,12 +54,18 @@ impl Keycloak {
 
     /// The same with more parameters.
     pub async fn client_credentials_with(&self, scopes: &[&str], more: &[(&str, &str)]) -> Result<Tokens> {
+        self.client_credentials_of((WORKLOAD, &self.secrets.client_secret), scopes, more).await
+    }
+
+    /// The same of any client, by its id and secret.
+    pub async fn client_credentials_of(
+        &self,
+        (id, secret): (&str, &str),
+        scopes: &[&str],
+        more: &[(&str, &str)],
+    ) -> Result<Tokens> {
         let scope = scopes.join(" ");
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", WORKLOAD),
-            ("client_secret", &self.secrets.client_secret),
-        ];
+        let mut form = vec![("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
         // Keycloak refuses an empty one.
         form.extend((!scopes.is_empty()).then_some(("scope", scope.as_str())));
         form.extend(more);
@@ -68,12 +74,17 @@ impl Keycloak {
 
     /// Tokens of the client `person` for [`PERSON`], who signs in.
     pub async fn code_flow(&self, scopes: &[&str]) -> Result<Tokens> {
+        self.code_flow_of(PERSON, scopes).await
+    }
+
+    /// The same for somebody else.
+    pub async fn code_flow_of(&self, person: &str, scopes: &[&str]) -> Result<Tokens> {
         let (verifier, state) = (random(), random());
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
         let proof = [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")];
         let mut browser = Browser::new(&self.http);
         let arrived =
-            browser.sign_in(self.authorization(scopes, &state, &proof)?, PERSON, &self.secrets.password).await?;
+            browser.sign_in(self.authorization(scopes, &state, &proof)?, person, &self.secrets.password).await?;
         let answer = |name: &str| arrived.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value);
         ensure!(answer("state").as_deref() == Some(&state), "another state came back: {arrived}");
         ensure!(answer("iss").as_deref() == Some(&self.issuer_url()), "another issuer came back: {arrived}");

@@ -275,6 +275,25 @@ async fn a_key_set_is_found_without_discovery_where_its_url_is_configured() {
 }
 
 #[tokio::test]
+async fn the_document_that_led_to_the_keys_is_kept_byte_for_byte() {
+    let server = IssuerServer::start().await;
+    server.publish(&good_keys());
+    let text = format!(r#"{{ "jwks_uri": "{}",  "issuer":"{}", "\u00e9": [1.0] }} "#, server.jwks_uri(), server.url);
+    server.reply("/.well-known/openid-configuration", Reply::json(&text));
+    let authenticator = discovering(&server, &FakeClock::new());
+    assert_eq!(authenticator.issuer_metadata(), None);
+    authenticator.refresh(0).await;
+    assert_eq!(authenticator.issuer_metadata().unwrap(), text);
+    server.discovery(&json!({ "issuer": "https://other.example.com", "jwks_uri": server.jwks_uri() }));
+    authenticator.refresh(0).await;
+    assert_eq!(authenticator.issuer_metadata().unwrap(), text, "the last good one is kept");
+    let elsewhere = build(vec![settings(&server, Some(server.jwks_uri()))], &FakeClock::new(), LOOPBACK);
+    server.publish(&good_keys());
+    elsewhere.refresh(0).await;
+    assert_eq!((elsewhere.ready(), elsewhere.issuer_metadata()), (true, None));
+}
+
+#[tokio::test]
 async fn a_set_without_a_usable_key_withdraws_the_keys_before_it() {
     let server = IssuerServer::start().await;
     server.publish(&good_keys());

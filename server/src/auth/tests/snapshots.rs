@@ -130,14 +130,15 @@ async fn keys_of_the_process_before_are_stale_until_the_issuer_has_confirmed_the
 #[tokio::test]
 async fn the_tasks_take_over_and_then_fetch_at_once() {
     let scene = Scene::new().await;
-    scene.server.publish(&new_keys());
+    scene.goes_down();
     let process = scene.process();
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     process.run(&tasks, shutdown.clone());
-    while process.reports()[0].state != KeySetState::Ready {
+    while process.reports()[0].last_error.is_none() {
         tokio::task::yield_now().await;
     }
-    assert!(scene.ask(&process, new()).await.is_ok());
+    assert_eq!(state(&process), (true, KeySetState::Stale));
+    assert!(scene.ask(&process, old()).await.is_ok());
     tasks.close();
     shutdown.cancel();
     tasks.wait().await;

@@ -3,6 +3,8 @@
 // Usage: oauth.mjs URL MODE CALLS, as client.mjs. Discovery, registration, PKCE and the token request are the SDK's; this script
 // stores what it is given and plays the browser of the person whose name and password come in PERSON and PASSWORD.
 
+import { randomUUID } from "node:crypto";
+
 import { signIn } from "./browser.mjs";
 
 const [url, mode, calls] = process.argv.slice(2);
@@ -46,7 +48,7 @@ class Store {
   saveTokens(tokens) { this.saved = tokens; }
   codeVerifier() { return this.verifier; }
   saveCodeVerifier(verifier) { this.verifier = verifier; }
-  state() { return this.sent ??= crypto.randomUUID(); }
+  state() { return this.sent ??= randomUUID(); }
   redirectToAuthorization(authorization) { this.authorization = authorization; }
 }
 
