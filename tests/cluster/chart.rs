@@ -3,13 +3,14 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::{
     command::{output, repository, run},
     install,
 };
 
 use crate::{
+    identity::api_servers_issuer,
     space::{MCP_SERVERS, NAME, Space},
     world::World,
 };
@@ -66,7 +67,7 @@ pub(crate) fn upgrade_uninstall_and_reinstall_keep_the_servers(world: &World) ->
     space.wait_pong()?;
 
     run(&mut install::upgrade(&world.cluster, &world.images))?;
-    space.change(&serde_json::json!({ "replicas": 2 }))?;
+    space.change(&json!({ "replicas": 2 }))?;
     space.wait_ready()?;
     let now = space.pods()?;
     ensure!(pods.iter().all(|pod| now.contains(pod)), "pods were replaced or restarted: {pods:?}, now {now:?}");
@@ -75,7 +76,8 @@ pub(crate) fn upgrade_uninstall_and_reinstall_keep_the_servers(world: &World) ->
 
 pub(crate) fn a_list_of_namespaces_needs_no_cluster_role(world: &World) -> Result<()> {
     let (inside, outside) = (Space::new(world, "inside")?, Space::new(world, "outside")?);
-    let watched = format!("watchNamespaces={{{}}}", inside.namespace);
+    let namespace = &inside.namespace;
+    let watched = format!("watchNamespaces={{{namespace}}},hostPolicy.{namespace}={{{}}}", inside.host());
     run(install::upgrade(&world.cluster, &world.images).args(["--set", &watched]))?;
     let result = watched_only(world, &inside, &outside);
     // The next tests want an operator that works everywhere.
@@ -90,8 +92,18 @@ fn watched_only(world: &World, inside: &Space<'_>, outside: &Space<'_>) -> Resul
         output(world.cluster.kubectl().args(["get", "clusterroles,clusterrolebindings", &selector, "--output=name"]))?;
     ensure!(roles.trim().is_empty(), "there is {roles}");
     outside.apply(&outside.server())?;
-    inside.ready_server()?;
+    // The API server's keys need no right of the chart's.
+    let mut server = inside.server();
+    let api_server = json!({ "issuer": api_servers_issuer(world)?, "preset": "kubernetes", "scopeMappings": [] });
+    server["spec"]["auth"]["issuers"].as_array_mut().context("the server has issuers")?.push(api_server);
+    inside.apply(&server)?;
+    inside.wait_ready()?;
     inside.wait_pong()?;
+    let mut elsewhere = inside.server();
+    elsewhere["metadata"]["name"] = json!("elsewhere");
+    elsewhere["spec"]["publicUrl"] = json!("https://elsewhere.test/mcp");
+    inside.apply(&elsewhere)?;
+    inside.wait_condition("elsewhere", "SpecValid", |condition| condition["reason"] == "HostNotAllowed")?;
     std::thread::sleep(Duration::from_secs(2));
     let status: Value = outside.get(MCP_SERVERS, NAME)?["status"].clone();
     ensure!(status["conditions"].is_null(), "the operator worked in a namespace that it should not watch: {status}");

@@ -214,7 +214,8 @@ fn subject(space: &Space<'_>) -> String {
     format!("system:serviceaccount:{}:{AGENT}", space.namespace)
 }
 
-fn api_servers_issuer(world: &World) -> Result<String> {
+/// Whose ServiceAccount tokens the cluster signs.
+pub(crate) fn api_servers_issuer(world: &World) -> Result<String> {
     let text = output(world.cluster.kubectl().args(["get", "--raw", "/.well-known/openid-configuration"]))?;
     let document: Value = serde_json::from_str(&text).context("cannot read the API server's discovery document")?;
     Ok(document["issuer"].as_str().context("it names no issuer")?.to_owned())
