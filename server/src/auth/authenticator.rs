@@ -155,7 +155,6 @@ impl Authenticator {
             issuer: index,
             key_set: loaded.set.identity(),
             lifetime: times.remaining(now),
-            token_bytes: token.len(),
         };
         self.decisions.insert(hash, decision);
         Ok(principal)

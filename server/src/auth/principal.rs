@@ -5,6 +5,9 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 pub use crds::gateway_config::PrincipalKind;
 use sha2::{Digest as _, Sha256};
 
+/// What a text of a set takes beside its bytes, roughly: its place in the tree and on the heap.
+const SET_ENTRY_BYTES: usize = 48;
+
 /// A verified caller. `issuer` and `subject` together are the identity; neither is one alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
@@ -116,6 +119,14 @@ impl Principal {
     /// Whether the issuer says that the caller is in exactly this group.
     pub fn is_in_group(&self, group: &str) -> bool {
         self.groups.contains(group)
+    }
+
+    /// What its texts take, roughly, in bytes. A token bounds what was claimed, but not what mappings have added.
+    pub(super) fn size(&self) -> usize {
+        let one =
+            [Some(self.subject.len()), self.client_id.as_deref().map(str::len), self.tenant.as_deref().map(str::len)];
+        let many = self.groups.iter().chain(&self.scopes.0).map(|text| text.len() + SET_ENTRY_BYTES);
+        one.into_iter().flatten().chain(many).sum()
     }
 
     /// The second since 1970 from which on the token is refused, leeway included; `None` without a token.

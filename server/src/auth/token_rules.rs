@@ -1,7 +1,8 @@
 //! `TokenRules` with their paths read: what tokens of one issuer must look like, and what their claims mean.
 //!
-//! Pure. Whatever reads a claim here reads it from a payload whose signature was verified. Nothing is coerced: a claim
-//! of a type that no rule expects refuses the token, or counts as not there where the rule is a condition.
+//! Pure. Whatever reads a claim here reads it from a payload whose signature was verified. A claim of a
+//! type that no rule expects refuses the token, or counts as not there where the rule is a condition, which reads booleans and
+//! integers as text. A path through something that has no members leads to nothing.
 
 use crds::{
     claim_path::{ClaimPath, ClaimPathError},

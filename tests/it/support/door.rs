@@ -162,6 +162,14 @@ pub(crate) fn refused(answer: &Answer, reason: &str) {
     );
 }
 
+/// The reason that stands behind the phrase of a refusal.
+pub(crate) fn reason(answer: &Answer) -> &'static str {
+    let body = answer.json();
+    let phrase = body["error_description"].as_str().unwrap_or_default();
+    let found = PHRASES.iter().find(|(_, known)| *known == phrase);
+    found.unwrap_or_else(|| panic!("{} with `{phrase}`", answer.status)).0
+}
+
 /// Checks an answer to a request without a credential word for word.
 pub(crate) fn challenged(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text());
