@@ -147,9 +147,20 @@ impl Door {
     }
 }
 
+/// Every reason for which a credential is refused.
+pub(crate) fn reasons() -> impl Iterator<Item = &'static str> {
+    PHRASES.iter().map(|(reason, _)| *reason)
+}
+
+/// The sentence that clients see for `reason`.
+pub(crate) fn phrase(reason: &str) -> &'static str {
+    let (_, phrase) = PHRASES.iter().find(|(known, _)| *known == reason).expect("a reason of the closed set");
+    phrase
+}
+
 /// Checks an answer to a bad credential word for word.
 pub(crate) fn refused(answer: &Answer, reason: &str) {
-    let (_, phrase) = PHRASES.iter().find(|(known, _)| *known == reason).expect("a reason of the closed set");
+    let phrase = phrase(reason);
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text());
     let expected = format!(
         r#"Bearer error="invalid_token", error_description="{phrase}", resource_metadata="{METADATA_URL}", scope="tools:echo tools:ping""#
