@@ -13,7 +13,7 @@ use tests::{
 use url::Url;
 
 use crate::{
-    space::{MCP_SERVERS, NAME, PATIENCE, Space},
+    space::{NAME, PATIENCE, Space},
     world::World,
 };
 use caller::{Answer, Caller, Token};
@@ -99,7 +99,7 @@ fn keep_apart(world: &World, space: &Space<'_>, second: &TestIssuer) -> Result<(
 
     let sides = [(space.endpoint(), &world.issuer), (other_url, second)];
     for (index, (url, issuer)) in sides.iter().enumerate() {
-        let (others_url, others_issuer) = &sides[1 - index];
+        let (neighbour_url, neighbour_issuer) = &sides[1 - index];
         let client = space.client_of(url)?;
         is_described(world, &client, url, issuer.issuer_url())?;
         let status = |token: &str| -> Result<u16> {
@@ -109,9 +109,9 @@ fn keep_apart(world: &World, space: &Space<'_>, second: &TestIssuer) -> Result<(
         let scopes = ["tools:ping"];
         for (what, token, expected) in [
             ("its own token", issuer.token(&scopes, url), 200),
-            ("the other's token", others_issuer.token(&scopes, others_url), 401),
-            ("a token of the other's issuer for it", others_issuer.token(&scopes, url), 401),
-            ("a token of its issuer for the other", issuer.token(&scopes, others_url), 401),
+            ("the other's token", neighbour_issuer.token(&scopes, neighbour_url), 401),
+            ("a token of the other's issuer for it", neighbour_issuer.token(&scopes, url), 401),
+            ("a token of its issuer for the other", issuer.token(&scopes, neighbour_url), 401),
         ] {
             let found = status(&token)?;
             ensure!(found == expected, "{url} answered {what} with {found}, expected {expected}");

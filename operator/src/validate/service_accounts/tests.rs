@@ -107,9 +107,21 @@ fn a_token_for_the_api_server_opens_nothing() {
         let invalid = validate(&mcp_server(&spec), &fetched(STEP), &settings).unwrap_err();
         assert_eq!(invalid[0].field, "spec.auth.issuers[0].audiences[1]", "{audience}");
     }
-    check(&spec(&format!(", audiences: ['{ISSUER}']")), &fetched(STEP), &expect![[""]]);
+    check(
+        &spec(&format!(", audiences: ['{ISSUER}']")),
+        &fetched(STEP),
+        &expect![
+            "InvalidSpec spec.auth.issuers[0].audiences[0]: is an audience of the API server's own, so that the token of any pod would be taken; leave audiences out, and ask for tokens for the publicUrl"
+        ],
+    );
     let as_url = spec("").replacen('{', "{ publicUrl: https://kubernetes.default.svc,", 1);
-    check(&as_url, &fetched(STEP), &expect![[""]]);
+    check(
+        &as_url,
+        &fetched(STEP),
+        &expect![
+            "InvalidSpec spec.publicUrl: is an audience of the API server's own, so that the token of any pod would be taken; name this endpoint's own host"
+        ],
+    );
 }
 
 #[test]
