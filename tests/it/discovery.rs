@@ -38,9 +38,9 @@ async fn the_metadata_names_the_issuers_in_the_order_of_the_configuration() {
         issuers: Box::new(move |issuers| {
             let first = issuers.remove(0);
             let keys = format!("{}/jwks", first.issuer);
-            let named =
+            let entry =
                 |name: &str| IssuerConfig { issuer: name.to_owned(), jwks_uri: Some(keys.clone()), ..first.clone() };
-            issuers.extend(names.map(named));
+            issuers.extend(names.map(entry));
         }),
         ..GatewayOptions::default()
     })

@@ -26,7 +26,7 @@ use super::{
     keys::{IssuerKeys, LoadedKeys},
     settings,
     signature::{self, SecondOpinion},
-    token_form::{MAX_TOKEN_BYTES, TokenForm},
+    token_form::TokenForm,
     token_rules::Rules,
 };
 use crate::{clock::Clock, net::ClientError};
@@ -114,10 +114,6 @@ impl Authenticator {
             return Err(pending.keys.unavailable(self.clock.monotonic()));
         }
         let token = bearer::token(headers)?;
-        // Before the hash, which should not be computed over what no rule would accept.
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(InvalidToken::TooLarge.into());
-        }
         let hash = token_hash(token);
         match self.remembered(&hash) {
             Some(principal) => Ok(principal),

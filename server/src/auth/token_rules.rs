@@ -235,12 +235,12 @@ fn texts(values: &[Value]) -> Option<Vec<&str>> {
     values.iter().map(Value::as_str).collect()
 }
 
-/// Whether one text of the claim passes `test`: a string, a boolean, an integer, or an entry of a list of those.
-fn any_text(found: Option<&Value>, test: impl Fn(&str) -> bool) -> bool {
+/// Whether one text of the claim passes `holds`: a string, a boolean, an integer, or an entry of a list of those.
+fn any_text(found: Option<&Value>, holds: impl Fn(&str) -> bool) -> bool {
     let scalar = |value: &Value| match value {
-        Value::String(text) => test(text),
-        Value::Bool(flag) => test(if *flag { "true" } else { "false" }),
-        Value::Number(number) if number.is_i64() || number.is_u64() => test(&number.to_string()),
+        Value::String(text) => holds(text),
+        Value::Bool(flag) => holds(if *flag { "true" } else { "false" }),
+        Value::Number(number) if number.is_i64() || number.is_u64() => holds(&number.to_string()),
         _ => false,
     };
     match found {
