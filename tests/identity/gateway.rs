@@ -60,6 +60,11 @@ impl Gateway {
         self.call(era, "ping", json!({}), token).await
     }
 
+    /// `tools/call` of `ping`, asked once, whatever the answer is.
+    pub(crate) async fn ping_once(&self, era: Era, token: &str) -> Answer {
+        self.serving.client.call(era, "ping", json!({}), token).await
+    }
+
     /// The same for any tool.
     pub(crate) async fn call(&self, era: Era, tool: &str, arguments: Value, token: &str) -> Answer {
         eventually("the gateway has keys", async || {

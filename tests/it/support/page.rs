@@ -58,6 +58,7 @@ fn read(text: &str) -> (String, Vec<Shown>) {
 fn valid(document: &str) -> ValidServer {
     let mut mcp_server: McpServer = serde_saphyr::from_str(document).unwrap();
     mcp_server.metadata.uid = Some("0c6f7f4e-0000-0000-0000-000000000000".to_owned());
+    mcp_server.metadata.namespace.get_or_insert_with(|| "default".to_owned());
     let issuer = mcp_server.spec.auth.issuers[0].issuer.clone();
     // What the API server would say of itself, where the page is about its tokens.
     let keys = ServiceAccountKeys { issuer, jwks: json!({ "keys": [] }), fetched_at: 0 };
