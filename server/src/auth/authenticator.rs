@@ -78,8 +78,6 @@ pub struct IssuerHealth {
     pub state: KeySetState,
     /// How long ago the keys in force were fetched; `None` without keys.
     pub key_age: Option<Duration>,
-    /// How many keys are in force.
-    pub usable_keys: usize,
     /// How many keys of the set were left out, and why.
     pub skipped_keys: SkippedKeys,
     /// Why the last fetch failed, one sentence; `None` after a success.
@@ -140,7 +138,9 @@ impl Authenticator {
         let loaded = issuer.keys_for(&form, &*self.clock).await?;
         let opinion = issuer.verify(&form, &loaded, self.clock.monotonic())?;
         let now = self.now();
-        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now)?;
+        let judged = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now);
+        // It has cost a signature, and is not remembered: a flood of expired tokens is one of bad signatures.
+        let (principal, times) = judged.inspect_err(|_| issuer.budget().failed(self.clock.monotonic()))?;
         if opinion == SecondOpinion::DislikesClaims {
             return Err(InvalidToken::Malformed.into());
         }
@@ -331,7 +331,6 @@ impl Issuer {
             issuer: self.name.to_string(),
             state: self.keys.state(now),
             key_age: loaded.as_ref().map(|loaded| loaded.age(now)),
-            usable_keys: loaded.as_ref().map_or(0, |loaded| loaded.set.usable()),
             skipped_keys: loaded.as_ref().map(|loaded| loaded.set.skipped()).unwrap_or_default(),
             last_error: self.keys.last_error().map(|error| error.to_string()),
         }
