@@ -178,6 +178,13 @@ impl Authenticator {
         self.start(tasks, shutdown, false);
     }
 
+    /// Takes over the keys that `from` has of the issuers for which nothing has changed; both have the same configuration. So one
+    /// issuer that is down does not keep the change of another from being in force.
+    pub fn inherit(&self, from: &Self, is_unchanged: impl Fn(usize) -> bool) {
+        let pairs = self.issuers.iter().zip(&from.issuers).enumerate();
+        pairs.filter(|(index, _)| is_unchanged(*index)).for_each(|(_, (own, before))| own.keys.inherit(&before.keys));
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
     fn start(&self, tasks: &TaskTracker, shutdown: CancellationToken, restores: bool) {
         if self.running.swap(true, Ordering::AcqRel) {
