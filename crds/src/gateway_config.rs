@@ -8,7 +8,7 @@
 //! fields of a version that it knows; the operator writes the version that the image in use
 //! understands. Nothing here is secret, and nothing here knows a Kubernetes type.
 
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -101,7 +101,7 @@ pub struct Builtins {
 }
 
 /// An MCP server behind the gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// DNS label of at most 20 characters, so without `_`. Its tools are named `<name>__<tool>`.
@@ -112,8 +112,19 @@ pub struct UpstreamConfig {
     pub timeout_seconds: u32,
 }
 
+impl fmt::Debug for UpstreamConfig {
+    /// Without the URL, whose query may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url: _, timeout_seconds } = self;
+        f.debug_struct("UpstreamConfig")
+            .field("name", name)
+            .field("timeout_seconds", timeout_seconds)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Logs and traces.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Observability {
     /// The least level that is logged.
@@ -121,6 +132,13 @@ pub struct Observability {
     /// Base URL of an OTLP/HTTP collector; `/v1/traces` is appended. `None`: no traces leave the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
+}
+
+impl fmt::Debug for Observability {
+    /// Without the URL, which is checked for credentials only when it is used.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observability").field("log_level", &self.log_level).finish_non_exhaustive()
+    }
 }
 
 /// Levels of log lines, most important first.
@@ -201,16 +219,16 @@ pub trait Versioned: Sized + Serialize + DeserializeOwned {
             return Err(ParseError::TooLarge(bytes.len()));
         }
         let VersionOnly { version } =
-            serde_json::from_slice(bytes).map_err(|problem| ParseError::NoVersion(problem.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|problem| ParseError::NoVersion(without_value(&problem)))?;
         if !SUPPORTED_VERSIONS.contains(&version) {
             return Err(ParseError::UnsupportedVersion { found: version });
         }
         // A future version 2 parses version 1 into its own struct here and converts it.
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let document = serde_path_to_error::deserialize(&mut deserializer).map_err(field_error)?;
+        let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_error(&error))?;
         deserializer
             .end()
-            .map_err(|problem| ParseError::Field { path: ".".to_owned(), problem: problem.to_string() })?;
+            .map_err(|problem| ParseError::Field { path: ".".to_owned(), problem: without_value(&problem) })?;
         Ok(document)
     }
 
@@ -231,8 +249,19 @@ struct VersionOnly {
     version: u32,
 }
 
-fn field_error(error: serde_path_to_error::Error<serde_json::Error>) -> ParseError {
-    ParseError::Field { path: error.path().to_string(), problem: error.into_inner().to_string() }
+fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> ParseError {
+    ParseError::Field { path: error.path().to_string(), problem: without_value(error.inner()) }
+}
+
+/// In the words of the parser, but for the value that it quotes: a secret may stand in a field that is not for it.
+fn without_value(problem: &serde_json::Error) -> String {
+    let text = problem.to_string();
+    let quotes = ["invalid type", "invalid value", "unknown variant"].into_iter().find(|kind| text.starts_with(kind));
+    match (quotes, text.rsplit_once(", expected ")) {
+        (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
+        (Some(kind), None) => kind.to_owned(),
+        (None, _) => text,
+    }
 }
 
 #[cfg(test)]

@@ -107,7 +107,8 @@ pub struct UpstreamReport {
 /// Whether tokens of an issuer can be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeySetState {
-    /// No usable key set yet: its tokens are answered with 503.
+    /// No usable key set: none came yet, or the issuer has withdrawn what it had. Its tokens are answered with 503, which says
+    /// that nothing was judged.
     Pending,
     /// The set is as fresh as it should be.
     Ready,

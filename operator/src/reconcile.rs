@@ -217,8 +217,9 @@ fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed, keys_en
     };
     // That a pod goes on waiting for a volume sends no event.
     let waiting = observed.pods.iter().any(|pod| pod.volumes != Volumes::Mounted).then_some(VOLUMES_PATIENCE);
-    // Spread, so that not all come in the same moment for what one of them fetches.
-    let keys_end = keys_end.map(|wait| wait + KEYS_SPREAD.mul_f64(chance()));
+    // Spread, so that not all come in the same moment for what one of them fetches. After a failure all wait for the answer.
+    let spread = if matches!(observed.service_account_keys, Some(Ok(_))) { KEYS_SPREAD } else { Duration::ZERO };
+    let keys_end = keys_end.map(|wait| wait + spread.mul_f64(chance()));
     let first = [held_back, collected, waiting, keys_end].into_iter().flatten().min();
     first.map_or_else(Action::await_change, Action::requeue)
 }

@@ -1,7 +1,7 @@
 //! Runs the authenticator, and replaces it when a mounted CA bundle changes.
 //!
 //! A CA ConfigMap that comes late, or that is renewed, takes effect without a rollout. The authenticator
-//! in force goes on until its successor has keys; a bundle that becomes unusable takes nothing away.
+//! in force goes on until its successor has fetched keys with what changed; a bundle that becomes unusable takes nothing away.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,6 +55,9 @@ fn look(app: &App, found: Vec<CaFile>, trusted: &mut Vec<CaFile>) -> Option<Arc<
     }
     match Authenticator::new(app.config().issuers(&next), app.auth_deps().clone()) {
         Ok(authenticator) => {
+            if let Some(current) = app.authenticator() {
+                authenticator.inherit(&current, |index| trusted.get(index) == next.get(index));
+            }
             *trusted = next;
             Some(Arc::new(authenticator))
         }

@@ -36,6 +36,7 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     in_flight: Gauge,
     key_set_age: Family<IssuerLabels, Gauge>,
+    keys_skipped: Family<SkippedLabels, Gauge>,
     streams: Gauge,
     sessions: Gauge,
     places: Gauge,
@@ -66,6 +67,12 @@ impl EncodeLabelSet for RequestLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusalLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SkippedLabels {
+    issuer: String,
     reason: &'static str,
 }
 
@@ -112,6 +119,7 @@ impl Default for Metrics {
             places: Gauge::default(),
             connections: Gauge::default(),
             key_set_age: Family::default(),
+            keys_skipped: Family::default(),
             policy_reloads: Family::default(),
             key_cache_failures: Counter::default(),
             clock_steps: Counter::default(),
@@ -149,6 +157,11 @@ impl Metrics {
             "key_set_age_seconds",
             "Time since the keys in force of an issuer were fetched; absent without keys",
             self.key_set_age.clone(),
+        );
+        registry.register(
+            "key_set_skipped_keys",
+            "Keys of an issuer's set in force that are not used, by reason; absent without keys",
+            self.keys_skipped.clone(),
         );
         registry.register(
             "key_cache_failures",
@@ -224,6 +237,7 @@ impl Metrics {
     /// Everything in the text format of OpenMetrics. `auth` is `None` when nobody authenticates.
     pub fn encode(&self, auth: Option<&AuthHealth>) -> String {
         self.key_set_age.clear();
+        self.keys_skipped.clear();
         // Counted where it happens, which knows of no metrics.
         let failures = auth.map_or(0, |auth| auth.key_cache_failures);
         self.key_cache_failures.inner().store(failures, Ordering::Relaxed);
@@ -231,6 +245,10 @@ impl Metrics {
             if let Some(age) = issuer.key_age {
                 let labels = IssuerLabels { issuer: issuer.issuer.clone() };
                 self.key_set_age.get_or_create(&labels).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+                for (reason, count) in issuer.skipped_keys.by_reason() {
+                    let labels = SkippedLabels { issuer: issuer.issuer.clone(), reason };
+                    self.keys_skipped.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+                }
             }
         }
         let mut text = String::new();
@@ -241,8 +259,13 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use crds::gateway_report::KeySetState;
+
     use super::*;
-    use crate::mcp::MethodLabel;
+    use crate::{
+        auth::{IssuerHealth, SkippedKeys},
+        mcp::MethodLabel,
+    };
 
     fn record(tool: Option<&str>, outcome: CallOutcome) -> CallRecord {
         CallRecord {
@@ -270,6 +293,24 @@ mod tests {
         for failures in [3, 4] {
             let text = metrics.encode(Some(&AuthHealth { issuers: Vec::new(), key_cache_failures: failures }));
             assert!(text.contains(&format!("mcp_server_key_cache_failures_total {failures}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_reason_for_which_keys_are_left_out_is_shown() {
+        let issuer = IssuerHealth {
+            issuer: "https://login.example.com".to_owned(),
+            state: KeySetState::Ready,
+            key_age: Some(Duration::from_secs(7)),
+            skipped_keys: SkippedKeys { weak: 1, unsupported: 2, other_use: 0, malformed: 3 },
+            last_error: None,
+        };
+        let text = Metrics::default().encode(Some(&AuthHealth { issuers: vec![issuer], key_cache_failures: 0 }));
+        for (reason, count) in [("weak", 1), ("unsupported", 2), ("other_use", 0), ("malformed", 3)] {
+            let line = format!(
+                "mcp_server_key_set_skipped_keys{{issuer=\"https://login.example.com\",reason=\"{reason}\"}} {count}\n"
+            );
+            assert!(text.contains(&line), "{text}");
         }
     }
 

@@ -97,11 +97,9 @@ where
             return Err(Error::NotFound);
         }
         // These documents alone are for pages of any origin.
-        Route::Metadata | Route::RootMetadata => return document(request.method(), || endpoint::metadata(app)),
-        Route::IssuerMetadata => {
-            let metadata = endpoint::issuer_metadata(app)?;
-            return document(request.method(), || metadata);
-        }
+        Route::Metadata | Route::RootMetadata => return document(request.method(), || Ok(endpoint::metadata(app))),
+        // What is missing may be there later; another method never is.
+        Route::IssuerMetadata => return document(request.method(), || endpoint::issuer_metadata(app)),
         Route::Health | Route::Capabilities | Route::Endpoint => {}
     }
     // Before authentication: a preflight has no token, and a 401 must be readable by its page.
@@ -110,7 +108,7 @@ where
         return Ok(origin::preflight());
     }
     if route == Route::Health {
-        return document(request.method(), || endpoint::public_health(app));
+        return document(request.method(), || Ok(endpoint::public_health(app)));
     }
     // No handler below runs without a principal, and none sees a token.
     let principal = authenticate(app, request.headers_mut()).await?;
@@ -119,16 +117,16 @@ where
     let of_caller = app.policy().limits().requests_in_flight_per_principal;
     let place = app.places().take(principal, of_caller)?;
     if route == Route::Capabilities {
-        return document(request.method(), || endpoint::capabilities(app, principal));
+        return document(request.method(), || Ok(endpoint::capabilities(app, principal)));
     }
     endpoint::mcp(app, principal, id, trace.span(), place, request, &mut seen.call).await
 }
 
 /// A document that can be asked for and not changed.
-fn document(method: &Method, document: impl FnOnce() -> Response) -> Result<Response, Error> {
+fn document(method: &Method, document: impl FnOnce() -> Result<Response, Error>) -> Result<Response, Error> {
     match *method {
-        Method::GET => Ok(document()),
-        Method::HEAD => Ok(head(document())),
+        Method::GET => document(),
+        Method::HEAD => document().map(head),
         _ => Err(Error::MethodNotAllowed { allow: "GET" }),
     }
 }

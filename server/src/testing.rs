@@ -1,5 +1,7 @@
 //! A whole [`App`] for unit tests of layers and routes: the development issuer, no socket, no file.
 
+pub(crate) mod debug;
+
 use axum::body::Body;
 use crds::gateway_config::{
     AuthConfig, AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, GatewayPolicy, IssuerConfig,

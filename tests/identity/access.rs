@@ -1,5 +1,6 @@
 //! Audience and scopes: what Keycloak puts into a token decides what it is good for.
 
+use crds::gateway_config::PrincipalKind;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -44,6 +45,20 @@ pub(crate) async fn a_token_without_the_scope_is_told_which(world: &mut World) {
         let challenge = answer.header("www-authenticate").unwrap();
         assert!(challenge.contains(r#"error="insufficient_scope""#), "{challenge}");
         assert!(challenge.contains(r#"scope="tools:ping""#), "{challenge}");
+    }
+}
+
+/// What a service account is told from a person by, in real tokens of both.
+pub(crate) async fn people_and_service_accounts_are_told_apart(world: &mut World) {
+    let workload = world.keycloak.client_credentials(&["tools:ping"]).await.unwrap();
+    let person = world.keycloak.code_flow(&["tools:ping"]).await.unwrap();
+    let (humans, workloads) =
+        (world.gateway_for(PrincipalKind::Human).await, world.gateway_for(PrincipalKind::Workload).await);
+    for (gateway, welcome, stranger) in [(&humans, &person, &workload), (&workloads, &workload, &person)] {
+        assert_pong(&gateway.ping(Era::Modern, &welcome.access_token).await);
+        let answer = gateway.ping(Era::Modern, &stranger.access_token).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+        assert_eq!(answer.json()["error"], "access_denied", "{}", answer.text());
     }
 }
 

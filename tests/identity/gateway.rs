@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crds::gateway_config::{GatewayPolicy, IssuerConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use server::app::Deps;
@@ -14,6 +15,7 @@ use crate::{
         Answer, Era, GatewayOptions, eventually,
         files::{GatewayFiles, policy},
         in_process::Serving,
+        page::Page,
     },
 };
 
@@ -27,7 +29,23 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Serves on `socket` as `public_url`; has Keycloak's keys.
     pub(crate) async fn start(keycloak: &Keycloak, socket: TcpListener, public_url: &str) -> Self {
-        let mut options = GatewayOptions { policy: policy(&[]), ..GatewayOptions::default() };
+        Self::under(policy(&[]), keycloak, socket, public_url).await
+    }
+
+    /// The same under this policy. The issuer's entry is that of the page for users, but for its URL and authority.
+    pub(crate) async fn under(
+        policy: GatewayPolicy,
+        keycloak: &Keycloak,
+        socket: TcpListener,
+        public_url: &str,
+    ) -> Self {
+        let entry = Page::open("keycloak").valid.config.auth.issuers.remove(0);
+        let as_the_page_says = move |issuers: &mut Vec<IssuerConfig>| {
+            let IssuerConfig { issuer, ca_file, audiences, .. } = issuers.remove(0);
+            issuers.push(IssuerConfig { issuer, ca_file, audiences, ..entry });
+        };
+        let issuers = Box::new(as_the_page_says);
+        let mut options = GatewayOptions { policy, issuers, ..GatewayOptions::default() };
         public_url.clone_into(&mut options.config.public_url);
         let files = GatewayFiles::trusting(options, &[(&keycloak.issuer_url(), keycloak.ca_pem())]);
         let clock = ForwardClock::default();
@@ -40,6 +58,11 @@ impl Gateway {
     /// `tools/call` of `ping`; asked again as long as the gateway says that it has no keys right now.
     pub(crate) async fn ping(&self, era: Era, token: &str) -> Answer {
         self.call(era, "ping", json!({}), token).await
+    }
+
+    /// `tools/call` of `ping`, asked once, whatever the answer is.
+    pub(crate) async fn ping_once(&self, era: Era, token: &str) -> Answer {
+        self.serving.client.call(era, "ping", json!({}), token).await
     }
 
     /// The same for any tool.

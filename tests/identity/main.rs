@@ -35,6 +35,7 @@ const TESTS: &[Test<World>] = table_of_tests![
     access::a_token_with_audience_and_scope_calls,
     access::a_token_without_the_audience_is_invalid,
     access::a_token_without_the_scope_is_told_which,
+    access::people_and_service_accounts_are_told_apart,
     access::the_parameter_resource_gives_no_audience,
     people::a_person_signs_in_with_pkce_and_calls,
     people::a_person_without_the_role_gets_neither_scope_nor_audience,

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crds::gateway_config::{
+    AuthorizationDefault, AuthorizationPolicy, AuthorizationRule, GatewayPolicy, PrincipalKind,
+};
 use tests::{
     cluster::{Options, TestCa},
     keycloak::Keycloak,
@@ -37,6 +40,14 @@ impl World {
         let keycloak = keycloak.unwrap_or_else(|problem| panic!("{problem:#}"));
         let found = Gateway::start(&keycloak, socket, &found_at).await;
         Self { keycloak, found_at, _found: found, options: options.clone() }
+    }
+
+    /// A gateway of a test's own whose `ping` is for this kind of callers alone.
+    pub(crate) async fn gateway_for(&self, kind: PrincipalKind) -> Gateway {
+        let rule =
+            AuthorizationRule { principal_kinds: vec![kind], ..AuthorizationRule::scopes(["ping"], ["tools:ping"]) };
+        let policy = GatewayPolicy::of(AuthorizationPolicy::new(AuthorizationDefault::Deny, vec![rule]));
+        Gateway::under(policy, &self.keycloak, free_socket().await, PUBLIC_URL).await
     }
 
     /// A gateway of a test's own, at [`PUBLIC_URL`].

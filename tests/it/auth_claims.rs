@@ -37,7 +37,7 @@ refused! {
     valid_for_more_than_a_day_without_iat: "lifetime", |door| json!({ "iat": null, "exp": door.now() + 86_600 });
     exp_missing: "times", |_| json!({ "exp": null });
     exp_a_string: "times", |door| json!({ "exp": (door.now() + 600).to_string() });
-    exp_a_fraction: "times", |door| json!({ "exp": (door.now() + 600) as f64 + 0.5 });
+    exp_a_fraction: "times", |door| serde_json::from_str(&format!(r#"{{"exp":{}.5}}"#, door.now() + 600)).unwrap();
     exp_negative: "times", |_| json!({ "exp": -1 });
     exp_two_to_the_63rd: "times", |_| json!({ "exp": 1_u64 << 63 });
     nbf_a_string: "times", |_| json!({ "nbf": "99999999999" });

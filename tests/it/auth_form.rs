@@ -1,12 +1,12 @@
 //! The matrix of auth.md, form and signature: where a token comes from, how it is written, and who signed it.
 
-use jsonwebtoken::Algorithm;
+use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::client::PUBLIC_URL;
 use crate::support::door::{Door, challenged, changed, ping, refused};
-use crate::support::{Answer, Era, forge};
+use crate::support::{Answer, Era, GatewayOptions, forge};
 
 /// A token under a header changed so is refused for this reason.
 macro_rules! header_refused {
@@ -21,13 +21,12 @@ macro_rules! header_refused {
 
 /// What becomes of a good token in this way is refused for this reason.
 macro_rules! refused_token {
-    ($($name:ident: $reason:literal, |$door:ident, $good:ident| $token:expr;)*) => {$(
+    ($($name:ident: $reason:literal, $spoil:expr;)*) => {$(
         #[tokio::test]
         async fn $name() {
-            let $door = Door::new().await;
-            let $good = $door.token_under(&json!({}));
-            let token: String = $token;
-            $door.refuses(&token, $reason).await;
+            let door = Door::new().await;
+            let spoil: fn(&Door, &str) -> String = $spoil;
+            door.refuses(&spoil(&door, &door.token_under(&json!({}))), $reason).await;
         }
     )*};
 }
@@ -62,51 +61,51 @@ header_refused! {
 }
 
 refused_token! {
-    opaque: "malformed", |_door, _good| "2YotnFZFEjr1zCsicMWpAA".to_owned();
-    of_twenty_kibibytes: "too_large", |door, _good| door.token(&json!({ "x": "y".repeat(15 * 1024) }));
-    encrypted: "malformed", |_door, good| format!("{good}.AAAA.AAAA");
-    of_two_parts: "malformed", |_door, good| good.rsplit_once('.').unwrap().0.to_owned();
-    in_json: "malformed", |_door, good| {
+    opaque: "malformed", |_, _| "2YotnFZFEjr1zCsicMWpAA".to_owned();
+    of_twenty_kibibytes: "too_large", |door, _| door.token(&json!({ "x": "y".repeat(15 * 1024) }));
+    encrypted: "malformed", |_, good| format!("{good}.AAAA.AAAA");
+    of_two_parts: "malformed", |_, good| good.rsplit_once('.').unwrap().0.to_owned();
+    in_json: "malformed", |_, good| {
         let parts: Vec<&str> = good.split('.').collect();
         json!({ "protected": parts[0], "payload": parts[1], "signature": parts[2] }).to_string()
     };
     with_a_member_twice: "duplicate_member", |door, good| {
         let claims = door.claims().to_string().replacen('{', r#"{"sub":"root","#, 1);
-        let [header, _, signature] = forge::parts(&good);
+        let [header, _, signature] = forge::parts(good);
         format!("{}.{}.{}", forge::part(header), forge::part(claims), forge::part(signature))
     };
-    with_a_header_member_twice: "duplicate_member", |_door, good| {
-        let [header, claims, signature] = forge::parts(&good);
+    with_a_header_member_twice: "duplicate_member", |_, good| {
+        let [header, claims, signature] = forge::parts(good);
         let header = String::from_utf8(header).unwrap().replacen('{', r#"{"alg":"none","#, 1);
         format!("{}.{}.{}", forge::part(header), forge::part(claims), forge::part(signature))
     };
     tampered_with: "signature", |door, good| {
-        let [header, _, signature] = forge::parts(&good);
+        let [header, _, signature] = forge::parts(good);
         let claims = changed(door.claims(), &json!({ "sub": "root" })).to_string();
         format!("{}.{}.{}", forge::part(header), forge::part(claims), forge::part(signature))
     };
-    without_a_signature: "signature", |_door, good| forge::with_signature(&good, &[]);
-    with_r_zero: "signature", |_door, good| {
-        let [.., mut signature] = forge::parts(&good);
+    without_a_signature: "signature", |_, good| forge::with_signature(good, &[]);
+    with_r_zero: "signature", |_, good| {
+        let [.., mut signature] = forge::parts(good);
         signature[..32].fill(0);
-        forge::with_signature(&good, &signature)
+        forge::with_signature(good, &signature)
     };
-    with_s_zero: "signature", |_door, good| {
-        let [.., mut signature] = forge::parts(&good);
+    with_s_zero: "signature", |_, good| {
+        let [.., mut signature] = forge::parts(good);
         signature[32..].fill(0);
-        forge::with_signature(&good, &signature)
+        forge::with_signature(good, &signature)
     };
-    with_a_signature_in_der: "signature", |_door, good| {
-        let [.., signature] = forge::parts(&good);
-        forge::with_signature(&good, &forge::der_signature(&signature))
+    with_a_signature_in_der: "signature", |_, good| {
+        let [.., signature] = forge::parts(good);
+        forge::with_signature(good, &forge::der_signature(&signature))
     };
-    by_a_key_that_was_never_published: "signature", |door, _good| {
+    by_a_key_that_was_never_published: "signature", |door, _| {
         let header = json!({ "alg": "ES256", "kid": "es256-0" });
         let [_, _, foreign] =
             forge::parts(&door.gateway.issuer.mint_with_unpublished_key(Algorithm::ES256, &door.claims()));
         forge::token(&header, &door.claims(), |_| foreign)
     };
-    rs256_said_and_es256_signed: "signature", |door, _good| {
+    rs256_said_and_es256_signed: "signature", |door, _| {
         let header = json!({ "alg": "RS256", "kid": "rs256-0" });
         door.gateway.issuer.mint_under(Algorithm::ES256, &header, &door.claims())
     };
@@ -136,14 +135,20 @@ public_key_as_secret! {
     hs256_with_the_ec_key_as_jwk: "es256-0", |jwk| jwk.to_string().into_bytes();
 }
 
-/// The attack would work against a server that took the header's word: the secret is the right one for its signature.
+/// The attack would work against a server that took the header's word: what is signed with is the issuer's real public key.
 #[tokio::test]
-async fn the_forged_keys_are_the_published_ones() {
+async fn the_public_keys_as_secrets_verify_honest_tokens() {
     let door = Door::new().await;
-    for kid in ["rs256-0", "es256-0"] {
-        let jwk = published(&door, kid).await;
-        let parsed = aws_lc_key(&jwk);
-        assert_eq!(parsed, forge::der(&jwk), "{kid}");
+    for (kid, algorithm) in [("rs256-0", Algorithm::RS256), ("es256-0", Algorithm::ES256)] {
+        let pem = forge::pem(&published(&door, kid).await).into_bytes();
+        let key = match algorithm {
+            Algorithm::RS256 => DecodingKey::from_rsa_pem(&pem),
+            _ => DecodingKey::from_ec_pem(&pem),
+        };
+        let token = door.gateway.issuer.token_with(algorithm, &[], PUBLIC_URL);
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let verified = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.unwrap(), algorithm);
+        assert!(verified.unwrap(), "{kid}");
     }
 }
 
@@ -234,17 +239,31 @@ async fn a_second_request_without_a_token() {
 /// Two issuers whose sets share a `kid`: the issuer that a token names selects the keys, no other set is tried.
 #[tokio::test]
 async fn a_key_of_one_issuer_for_the_other() {
-    let door = Door::new().await;
+    // All issuers of the suite share their key material. So the second one here publishes the keys of the first under its
+    // name, and after a change the first has others under other ids: those that it had are good for the second alone.
+    let door = Door::with_options(GatewayOptions {
+        issuers: Box::new(|issuers| {
+            let mut second = issuers[0].clone();
+            second.jwks_uri = Some(format!("{}/jwks", second.issuer));
+            second.issuer = "https://second.example.com".to_owned();
+            issuers.push(second);
+        }),
+        ..GatewayOptions::default()
+    })
+    .await;
+    let of_second = json!({ "iss": "https://second.example.com" });
+    door.admits(&door.token(&of_second)).await;
     let other = crate::support::in_process::start_issuer(tests::issuer::Fault::None).await;
-    let stranger = other.mint(&other.claims(&["tools:ping"], PUBLIC_URL));
-    door.refuses(&stranger, "issuer").await;
-    // The same key material is shared by all issuers of the suite, so a generation apart stands for another issuer's.
     other.rotate_keys();
-    let [header, ..] = forge::parts(&door.token_under(&json!({})));
-    let [_, claims, signature] = forge::parts(&other.mint(&door.claims()));
+    // A key that neither publishes, under the id of one that both do.
+    let foreign = changed(door.claims(), &of_second);
+    let [_, claims, signature] = forge::parts(&other.mint(&foreign));
+    let header = json!({ "alg": "RS256", "kid": "rs256-0" }).to_string();
     let token = format!("{}.{}.{}", forge::part(header), forge::part(claims), forge::part(signature));
-    let answer = door.ping(Era::Modern, &token).await;
-    refused(&answer, "signature");
+    refused(&door.ping(Era::Modern, &token).await, "signature");
+    // A third issuer's honest token, though its key is one that both publish.
+    let third = crate::support::in_process::start_issuer(tests::issuer::Fault::None).await;
+    refused(&door.ping(Era::Modern, &third.token(&["tools:ping"], PUBLIC_URL)).await, "issuer");
 }
 
 /// The key of this id, as the issuer publishes it.
@@ -253,12 +272,4 @@ async fn published(door: &Door, kid: &str) -> Value {
     let client = crate::support::client::McpClient::trusting(issuer.ca_pem());
     let set: Value = client.get(format!("{}/jwks", issuer.issuer_url())).send().await.unwrap().json().await.unwrap();
     set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid).unwrap().clone()
-}
-
-/// The same SubjectPublicKeyInfo by a library's hand.
-fn aws_lc_key(jwk: &Value) -> Vec<u8> {
-    use rustls::pki_types::SubjectPublicKeyInfoDer;
-    use rustls::pki_types::pem::PemObject as _;
-    // The library reads the PEM and would refuse lines that are none.
-    SubjectPublicKeyInfoDer::from_pem_slice(forge::pem(jwk).as_bytes()).unwrap().to_vec()
 }

@@ -17,7 +17,7 @@ async fn the_printed_configuration_calls_every_tool_and_nothing_less_does() {
         .args(["--dev", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
@@ -37,6 +37,13 @@ async fn the_printed_configuration_calls_every_tool_and_nothing_less_does() {
     }
     let bare = client.send(&Message::call(Era::Modern, "ping", json!({})), None).await;
     assert_eq!(bare.status, StatusCode::UNAUTHORIZED);
+
+    child.start_kill().unwrap();
+    let logs = String::from_utf8(child.wait_with_output().await.unwrap().stderr).unwrap();
+    assert!(logs.contains("tools/call"), "the logs are there: {logs}");
+    for part in token.split('.') {
+        assert!(!logs.contains(part), "part of the printed token in {logs}");
+    }
 }
 
 /// The entry of the client configuration: the JSON document at the end of what is printed.

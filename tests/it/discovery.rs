@@ -1,5 +1,6 @@
 //! What a client can learn without knowing anything: challenge, metadata, and what the endpoint can do.
 
+use crds::gateway_config::IssuerConfig;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::issuer::Fault;
@@ -27,6 +28,24 @@ async fn the_metadata_names_resource_issuers_and_scopes_and_needs_no_token() {
             "bearer_methods_supported": ["header"],
         })
     );
+}
+
+/// Clients go to the first: the order is the administrator's, not the alphabet's.
+#[tokio::test]
+async fn the_metadata_names_the_issuers_in_the_order_of_the_configuration() {
+    let names = ["https://z.example.com", "https://a.example.com"];
+    let gateway = spawn_gateway(GatewayOptions {
+        issuers: Box::new(move |issuers| {
+            let first = issuers.remove(0);
+            let keys = format!("{}/jwks", first.issuer);
+            let entry =
+                |name: &str| IssuerConfig { issuer: name.to_owned(), jwks_uri: Some(keys.clone()), ..first.clone() };
+            issuers.extend(names.map(entry));
+        }),
+        ..GatewayOptions::default()
+    })
+    .await;
+    assert_eq!(gateway.client.get(METADATA_PATH, None).await.json()["authorization_servers"], json!(names));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ pub(crate) mod files;
 pub(crate) mod forge;
 pub(crate) mod in_process;
 pub(crate) mod message;
+pub(crate) mod page;
 pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod provider;

@@ -71,9 +71,7 @@ fn an_unknown_field_is_named() {
 fn a_wrong_value_is_named() {
     check_policy(
         r#"{"version":1,"authorization":{"default":"Deny","rules":[{"tools":"*"}]}}"#,
-        &expect![[
-            r#"field `authorization.rules[0].tools`: invalid type: string "*", expected a sequence at line 1 column 68"#
-        ]],
+        &expect![[r"field `authorization.rules[0].tools`: invalid type, expected a sequence at line 1 column 68"]],
     );
 }
 

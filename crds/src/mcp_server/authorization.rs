@@ -72,8 +72,8 @@ pub struct AuthorizationRule {
     #[schemars(length(max = 64), inner(length(min = 1, max = 512)), extend("x-kubernetes-list-type" = "set"))]
     pub tenants: Vec<String>,
 
-    /// What a caller sees for whom the rule does not hold. Show: the tools are listed, a call is refused with 403 and the scopes that it
-    /// takes. Hide: the tools do not exist. Default: Show.
+    /// What a caller sees for whom the rule does not hold. Show: the tools are listed, a call is refused with 403, which names the scopes
+    /// where a scope is missing. Hide: the tools do not exist. Default: Show.
     #[serde(default)]
     pub visibility: Visibility,
 }
@@ -95,7 +95,7 @@ pub struct PrincipalRef {
     #[schemars(length(min = 1, max = 512))]
     pub issuer: String,
 
-    /// `sub` of its tokens. Example: system:serviceaccount:team-a:agent.
+    /// `sub` of its tokens, or what auth.issuers[].workloadSubjectClaim names instead. Example: system:serviceaccount:team-a:agent.
     #[schemars(length(min = 1, max = 512))]
     pub subject: String,
 }
@@ -116,6 +116,8 @@ pub enum Visibility {
 pub struct ScopeImplication {
     /// Who has this scope. Example: "tools:generate".
     #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = Rule::new("self.matches('^[!#-\\\\[\\\\]-~]+$')")
+        .message("authorization.scopeImplications[].scope must be an OAuth scope (RFC 6749): printable ASCII without space, quote and backslash"))]
     pub scope: String,
 
     /// Has these too. Example: ["tools:ping", "tools:echo"].

@@ -74,22 +74,23 @@ pub struct Issuer {
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub scope_mappings: Option<Vec<ScopeMapping>>,
 
-    /// Claims that name the client, the first that a token has counts. Example: [azp, client_id]. Default: by preset.
+    /// Claims that name the client, paths as in scopeClaims; the first that a token has counts. Example: [azp, client_id]. Default: by preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "atomic"))]
     pub client_claims: Option<Vec<String>>,
 
-    /// The only clients that may call. Example: [claude-code, ci]. Default: any client that gets a token.
+    /// The only clients that may call, by the value of clientClaims. Example: [claude-code, ci]. Default: any client that gets a token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 512)), extend("x-kubernetes-list-type" = "set"))]
     pub allowed_clients: Vec<String>,
 
-    /// Claims that name the tenant, the first that a token has counts. Example: [org_id]. Default: by preset.
+    /// Claims that name the tenant, paths as in scopeClaims; the first that a token has counts. Example: [org_id]. Default: by preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "atomic"))]
     pub tenant_claims: Option<Vec<String>>,
 
-    /// Claims that hold groups, the first that a token has counts. Example: [realm_access.roles]. Default: by preset.
+    /// Claims that hold groups, a text or a list of texts, paths as in scopeClaims; the first that a token has counts.
+    /// Example: [realm_access.roles]. Default: by preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "atomic"))]
     pub groups_claims: Option<Vec<String>>,
@@ -100,7 +101,8 @@ pub struct Issuer {
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub workloads: Option<Vec<WorkloadRule>>,
 
-    /// The claim that names a workload, where the issuer writes no sub for it. Example: azp. Default: sub.
+    /// The claim that names a workload, where the issuer writes no sub for it; a path as in scopeClaims. Make sure that no person has such a
+    /// sub: rules and sessions know callers by issuer and subject. Example: azp. Default: sub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub workload_subject_claim: Option<String>,
@@ -115,7 +117,8 @@ pub struct Issuer {
     #[schemars(range(min = 60, max = 604_800))]
     pub max_token_lifetime_seconds: Option<i32>,
 
-    /// How long the last good keys serve while the issuer cannot be reached, in seconds. Example: 3600. Default: 86400, one day.
+    /// How long the last good keys serve while the issuer cannot be reached, in seconds; beside preset kubernetes 43200 at least.
+    /// Example: 43200. Default: 86400, one day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 604_800))]
     pub max_key_age_seconds: Option<i32>,

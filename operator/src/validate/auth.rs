@@ -112,11 +112,16 @@ fn keys_url(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Option<Invalid>
         Some(jwks_uri) => ("jwksUri", jwks_uri),
         None => ("issuer", &issuer.issuer),
     };
-    let is_https = Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
-    (!is_https).then(|| {
-        let fix = "set jwksUri to the https URL of the issuer's keys, or issuer to its https URL";
-        Invalid::spec(field(name), "is no https URL, so that keys could not be trusted", fix)
-    })
+    let fix = "set jwksUri to the https URL of the issuer's keys, or issuer to its https URL";
+    let problem = match Url::parse(url) {
+        Ok(url) if url.scheme() != "https" || !url.has_host() => "is no https URL, so that keys could not be trusted",
+        // What the gateway's own client refuses too, when it is too late to tell anybody.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => "holds a user name or a password",
+        Ok(url) if url.fragment().is_some() => "has a fragment",
+        Ok(_) => return None,
+        Err(_) => "is no https URL, so that keys could not be trusted",
+    };
+    Some(Invalid::spec(field(name), problem, fix))
 }
 
 /// Documents beside the endpoint's own metadata: there must be something to serve, and one of it.

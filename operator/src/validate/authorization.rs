@@ -19,8 +19,8 @@ pub(super) fn authorization(authorization: &Authorization, auth: &Auth) -> Check
     // Without `..`: a new field does not compile until somebody writes it into the policy.
     let Authorization { default, rules, scope_implications } = authorization;
     let issuers: BTreeSet<&str> = auth.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
-    let invalid: Vec<Invalid> =
-        rules.iter().enumerate().flat_map(|(index, rule)| unknown_issuers(index, rule, &issuers)).collect();
+    let unknown = rules.iter().enumerate().flat_map(|(index, rule)| unknown_issuers(index, rule, &issuers));
+    let invalid: Vec<Invalid> = unknown.chain(no_scopes(scope_implications)).collect();
     if !invalid.is_empty() {
         return Err(invalid);
     }
@@ -45,6 +45,22 @@ fn unknown_issuers(index: usize, rule: &mcp_server::AuthorizationRule, issuers: 
         )
     });
     refused.collect()
+}
+
+/// A rule of CEL too: with such a policy no pod would start, and those that run would keep the policy of before.
+fn no_scopes(implications: &[mcp_server::ScopeImplication]) -> impl Iterator<Item = Invalid> {
+    let is_scope = |scope: &String| {
+        !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
+    };
+    let wrong = implications.iter().enumerate();
+    let wrong = wrong.filter(move |(_, one)| !one.implies.iter().chain([&one.scope]).all(is_scope));
+    wrong.map(|(index, _)| {
+        Invalid::spec(
+            format!("spec.authorization.scopeImplications[{index}]"),
+            "holds something that is no OAuth scope",
+            "write scopes of printable ASCII without space, quote and backslash",
+        )
+    })
 }
 
 fn rule(rule: &mcp_server::AuthorizationRule) -> AuthorizationRule {

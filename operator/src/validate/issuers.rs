@@ -65,6 +65,10 @@ impl Reader {
             max_key_age_seconds,
         } = spec;
         let preset_rules = preset.map_or_else(TokenRules::default, Preset::rules);
+        if !allowed_clients.is_empty() && client_claims.as_ref().unwrap_or(&preset_rules.client_claims).is_empty() {
+            let problem = "names clients, but no claim tells the client, so that every token would be refused";
+            self.refuse("allowedClients", problem, "set clientClaims, or remove it");
+        }
         IssuerConfig {
             issuer: issuer.clone(),
             jwks_uri: jwks_uri.clone(),

@@ -26,7 +26,7 @@ use super::{
     keys::{IssuerKeys, LoadedKeys},
     settings,
     signature::{self, SecondOpinion},
-    token_form::{MAX_TOKEN_BYTES, TokenForm},
+    token_form::TokenForm,
     token_rules::Rules,
 };
 use crate::{clock::Clock, net::ClientError};
@@ -78,8 +78,6 @@ pub struct IssuerHealth {
     pub state: KeySetState,
     /// How long ago the keys in force were fetched; `None` without keys.
     pub key_age: Option<Duration>,
-    /// How many keys are in force.
-    pub usable_keys: usize,
     /// How many keys of the set were left out, and why.
     pub skipped_keys: SkippedKeys,
     /// Why the last fetch failed, one sentence; `None` after a success.
@@ -114,10 +112,6 @@ impl Authenticator {
             return Err(pending.keys.unavailable(self.clock.monotonic()));
         }
         let token = bearer::token(headers)?;
-        // Before the hash, which should not be computed over what no rule would accept.
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(InvalidToken::TooLarge.into());
-        }
         let hash = token_hash(token);
         match self.remembered(&hash) {
             Some(principal) => Ok(principal),
@@ -144,7 +138,9 @@ impl Authenticator {
         let loaded = issuer.keys_for(&form, &*self.clock).await?;
         let opinion = issuer.verify(&form, &loaded, self.clock.monotonic())?;
         let now = self.now();
-        let (principal, times) = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now)?;
+        let judged = claims::principal(&form.payload, &issuer.name, &issuer.audiences, &issuer.rules, now);
+        // It has cost a signature, and is not remembered: a flood of expired tokens is one of bad signatures.
+        let (principal, times) = judged.inspect_err(|_| issuer.budget().failed(self.clock.monotonic()))?;
         if opinion == SecondOpinion::DislikesClaims {
             return Err(InvalidToken::Malformed.into());
         }
@@ -155,7 +151,6 @@ impl Authenticator {
             issuer: index,
             key_set: loaded.set.identity(),
             lifetime: times.remaining(now),
-            token_bytes: token.len(),
         };
         self.decisions.insert(hash, decision);
         Ok(principal)
@@ -181,6 +176,13 @@ impl Authenticator {
     /// whether it can.
     pub fn run_as_successor(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
         self.start(tasks, shutdown, false);
+    }
+
+    /// Takes over the keys that `from` has of the issuers for which nothing has changed; both have the same configuration. So one
+    /// issuer that is down does not keep the change of another from being in force.
+    pub fn inherit(&self, from: &Self, is_unchanged: impl Fn(usize) -> bool) {
+        let pairs = self.issuers.iter().zip(&from.issuers).enumerate();
+        pairs.filter(|(index, _)| is_unchanged(*index)).for_each(|(_, (own, before))| own.keys.inherit(&before.keys));
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
@@ -336,7 +338,6 @@ impl Issuer {
             issuer: self.name.to_string(),
             state: self.keys.state(now),
             key_age: loaded.as_ref().map(|loaded| loaded.age(now)),
-            usable_keys: loaded.as_ref().map_or(0, |loaded| loaded.set.usable()),
             skipped_keys: loaded.as_ref().map(|loaded| loaded.set.skipped()).unwrap_or_default(),
             last_error: self.keys.last_error().map(|error| error.to_string()),
         }

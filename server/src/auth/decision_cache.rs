@@ -17,7 +17,7 @@ use super::{Principal, claims::Times};
 /// The most memory that decisions may take, roughly. Chosen: about 10,000 callers with tokens of ordinary size.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What an entry takes beside the strings of its principal, roughly.
+/// What an entry takes beside what its principal holds, roughly.
 const ENTRY_BYTES: usize = 512;
 
 /// SHA-256 of a whole token.
@@ -39,8 +39,6 @@ pub(super) struct Decision {
     pub(super) key_set: [u8; 32],
     /// How long the cache may keep it: frees memory, decides nothing.
     pub(super) lifetime: Duration,
-    /// Length of the token, which bounds what the principal holds.
-    pub(super) token_bytes: usize,
 }
 
 /// SHA-256 of a whole token; never of a part, such as its signature.
@@ -71,7 +69,7 @@ impl DecisionCache {
         let cache = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|_, decision: &Arc<Decision>| {
-                u32::try_from(ENTRY_BYTES + decision.token_bytes).unwrap_or(u32::MAX)
+                u32::try_from(ENTRY_BYTES + decision.principal.size()).unwrap_or(u32::MAX)
             })
             .expire_after(AtEndOfToken)
             .build();

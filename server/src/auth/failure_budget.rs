@@ -1,4 +1,4 @@
-//! What bad signatures may cost, for each issuer. Pure: time is an argument.
+//! What refused tokens may cost, for each issuer. Pure: time is an argument.
 //!
 //! Before a signature is checked nobody can tell a valid new token from a forged one, so refusing tokens after many
 //! failures would let an attacker lock everyone out. Two buckets instead: each failure takes from `failures`;

@@ -261,6 +261,12 @@ impl SkippedKeys {
         *counter += 1;
     }
 
+    /// How many for each reason, under the reason's label.
+    pub fn by_reason(&self) -> [(&'static str, usize); 4] {
+        let Self { weak, unsupported, other_use, malformed } = *self;
+        [("weak", weak), ("unsupported", unsupported), ("other_use", other_use), ("malformed", malformed)]
+    }
+
     /// How many in all.
     pub fn total(&self) -> usize {
         self.weak + self.unsupported + self.other_use + self.malformed

@@ -313,6 +313,14 @@ impl IssuerKeys {
         self.put_into_force(loaded);
     }
 
+    /// Begins with what `before` has, which came from the same place in the same way. Its age goes on.
+    pub(super) fn inherit(&self, before: &Self) {
+        if let Some(loaded) = before.loaded.load_full() {
+            self.loaded.store(Some(loaded));
+            self.ever_loaded.store(true, Ordering::Release);
+        }
+    }
+
     fn put_into_force(&self, loaded: LoadedKeys) {
         self.loaded.store(Some(Arc::new(loaded)));
         self.ever_loaded.store(true, Ordering::Release);

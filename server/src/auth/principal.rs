@@ -1,12 +1,19 @@
 //! Who a request comes from, as far as a verified token says it.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 pub use crds::gateway_config::PrincipalKind;
 use sha2::{Digest as _, Sha256};
 
+/// What a text of a set takes beside its bytes, roughly: its place in the tree and on the heap.
+const SET_ENTRY_BYTES: usize = 48;
+
 /// A verified caller. `issuer` and `subject` together are the identity; neither is one alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Principal {
     issuer: Arc<str>,
     subject: Arc<str>,
@@ -118,6 +125,14 @@ impl Principal {
         self.groups.contains(group)
     }
 
+    /// What its texts take, roughly, in bytes. A token bounds what was claimed, but not what mappings have added.
+    pub(super) fn size(&self) -> usize {
+        let one =
+            [Some(self.subject.len()), self.client_id.as_deref().map(str::len), self.tenant.as_deref().map(str::len)];
+        let many = self.groups.iter().chain(&self.scopes.0).map(|text| text.len() + SET_ENTRY_BYTES);
+        one.into_iter().flatten().chain(many).sum()
+    }
+
     /// The second since 1970 from which on the token is refused, leeway included; `None` without a token.
     pub fn ends_at(&self) -> Option<i64> {
         self.ends_at
@@ -136,6 +151,20 @@ impl Principal {
     /// Whether exactly this scope was granted.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.contains(scope)
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// As log lines name a caller: without subject, tenant and groups, which are personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { issuer, pseudonym, kind, client_id, scopes, .. } = self;
+        f.debug_struct("Principal")
+            .field("issuer", issuer)
+            .field("pseudonym", pseudonym)
+            .field("kind", kind)
+            .field("client_id", client_id)
+            .field("scopes", scopes)
+            .finish_non_exhaustive()
     }
 }
 

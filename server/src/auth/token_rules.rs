@@ -1,7 +1,8 @@
 //! `TokenRules` with their paths read: what tokens of one issuer must look like, and what their claims mean.
 //!
-//! Pure. Whatever reads a claim here reads it from a payload whose signature was verified. Nothing is coerced: a claim
-//! of a type that no rule expects refuses the token, or counts as not there where the rule is a condition.
+//! Pure. Whatever reads a claim here reads it from a payload whose signature was verified. A claim of a
+//! type that no rule expects refuses the token, or counts as not there where the rule is a condition, which reads booleans and
+//! integers as text. A path through something that has no members leads to nothing.
 
 use crds::{
     claim_path::{ClaimPath, ClaimPathError},
@@ -234,12 +235,12 @@ fn texts(values: &[Value]) -> Option<Vec<&str>> {
     values.iter().map(Value::as_str).collect()
 }
 
-/// Whether one text of the claim passes `test`: a string, a boolean, an integer, or an entry of a list of those.
-fn any_text(found: Option<&Value>, test: impl Fn(&str) -> bool) -> bool {
+/// Whether one text of the claim passes `holds`: a string, a boolean, an integer, or an entry of a list of those.
+fn any_text(found: Option<&Value>, holds: impl Fn(&str) -> bool) -> bool {
     let scalar = |value: &Value| match value {
-        Value::String(text) => test(text),
-        Value::Bool(flag) => test(if *flag { "true" } else { "false" }),
-        Value::Number(number) if number.is_i64() || number.is_u64() => test(&number.to_string()),
+        Value::String(text) => holds(text),
+        Value::Bool(flag) => holds(if *flag { "true" } else { "false" }),
+        Value::Number(number) if number.is_i64() || number.is_u64() => holds(&number.to_string()),
         _ => false,
     };
     match found {

@@ -2,7 +2,7 @@
 //!
 //! Made by [`super::Features::call`], which has asked whether the caller may.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use serde_json::value::RawValue;
@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What a client asks to be done.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum CallKind {
     /// `tools/call`
     Tool {
@@ -45,6 +45,18 @@ pub enum CallKind {
         /// A JSON object of the arguments that are known already.
         known: Option<Box<RawValue>>,
     },
+}
+
+impl fmt::Debug for CallKind {
+    /// Which one it is, without what the client typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tool { .. } => "Tool",
+            Self::Resource { .. } => "Resource",
+            Self::Prompt { .. } => "Prompt",
+            Self::Completion { .. } => "Completion",
+        })
+    }
 }
 
 /// A call that may run. Owns all that it needs, so that it can outlive its request.

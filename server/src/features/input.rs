@@ -3,7 +3,7 @@
 //! One form for both eras: the provider returns [`InputRequired`] and is asked again with the answers. In the modern
 //! era the client sends its request again; in the older one the gateway sends requests on the call's own stream.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{
     Value,
@@ -11,13 +11,20 @@ use serde_json::{
 };
 
 /// A wish for input. At least one of the two is there.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct InputRequired {
     /// What to ask the client, by keys that the provider chose. The values are `{"method", "params"}` with method
     /// `elicitation/create`, `sampling/createMessage` or `roots/list`.
     pub requests: BTreeMap<String, Box<RawValue>>,
     /// What the provider wants to know again at the next call. The client sees it sealed only.
     pub state: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for InputRequired {
+    /// Without the state, which is sealed for whoever else has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputRequired").field("requests", &self.requests).finish_non_exhaustive()
+    }
 }
 
 /// What came back: the client's results by the keys of the requests.

@@ -42,8 +42,7 @@ impl Default for BodyBudget {
     }
 }
 
-/// A body in memory, and its part of the budget until it is dropped.
-#[derive(Debug)]
+/// A body in memory, and its part of the budget until it is dropped. Without `Debug`: it is all that the caller sent.
 pub struct BufferedBody {
     /// The bytes as they came.
     pub bytes: Bytes,
@@ -209,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn too_much_is_refused_when_it_is_announced() {
         let announced = Announced(MAX_BODY_BYTES as u64 + 1);
-        let refusal = read(announced, &BodyBudget::default()).await.unwrap_err();
+        let refusal = read(announced, &BodyBudget::default()).await.map(|body| body.bytes).unwrap_err();
         assert_eq!(refusal.reason(), "body_too_large");
     }
 

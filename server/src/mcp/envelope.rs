@@ -18,8 +18,7 @@ pub(super) type RequestId<'a> = &'a RawValue;
 /// has 36 bytes.
 pub(super) const MAX_ID_BYTES: usize = 1024 + 2;
 
-/// A body: one message, or a batch of them.
-#[derive(Debug)]
+/// A body: one message, or a batch of them. Without `Debug`, as all that holds what a caller sent.
 pub(super) enum Body<'a> {
     /// A JSON object.
     One(Message<'a>),
@@ -30,7 +29,6 @@ pub(super) enum Body<'a> {
 const WRONG_VERSION: &str = "jsonrpc must be \"2.0\"";
 
 /// One message from a client.
-#[derive(Debug)]
 pub(super) enum Message<'a> {
     /// A request or a notification.
     Call(Envelope<'a>),
@@ -39,7 +37,6 @@ pub(super) enum Message<'a> {
 }
 
 /// A request or a notification.
-#[derive(Debug)]
 pub(super) struct Envelope<'a> {
     /// `None` for a notification.
     pub(super) id: Option<RequestId<'a>>,
@@ -49,7 +46,6 @@ pub(super) struct Envelope<'a> {
 }
 
 /// What a client answers to a request of ours.
-#[derive(Debug)]
 pub(super) struct ClientAnswer<'a> {
     /// As it came.
     pub(super) id: Option<RequestId<'a>>,

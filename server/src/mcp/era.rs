@@ -3,6 +3,8 @@
 //! First match wins; the order is the specification's compatibility matrix (Versioning) and the spec digest's
 //! section 4.
 
+use std::fmt;
+
 use super::{
     error::McpError,
     headers::{Single, names, single},
@@ -20,7 +22,7 @@ pub(super) struct Marks<'a> {
 }
 
 /// Who is to serve a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way<'a> {
     /// It describes itself.
     Modern,
@@ -28,6 +30,17 @@ pub(super) enum Way<'a> {
     Initialize,
     /// It belongs to the session with this id.
     Session(&'a str),
+}
+
+impl fmt::Debug for Way<'_> {
+    /// Without the session's id, which opens it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Modern => "Modern",
+            Self::Initialize => "Initialize",
+            Self::Session(_) => "Session",
+        })
+    }
 }
 
 /// Decides, or says why nobody can serve it.

@@ -27,8 +27,8 @@ const LIFETIME_SECONDS: i64 = 30 * 60;
 /// Answers in one request. Chosen: more than any form asks at once.
 const MAX_RESPONSES: usize = 64;
 
-/// What came again with a request.
-#[derive(Debug, Default)]
+/// What came again with a request. Without `Debug`: what a person answered is in it.
+#[derive(Default)]
 pub(super) struct Retry<'a> {
     /// By the keys of the requests.
     pub(super) responses: Option<InputResponses>,

@@ -23,8 +23,7 @@ pub(super) const MAX_URIS: usize = 1000;
 /// Chosen: a thousand of 128 bytes.
 pub(super) const MAX_URI_BYTES: usize = 128 * 1024;
 
-/// A checked request.
-#[derive(Debug)]
+/// A checked request. Without `Debug`: arguments and handles are in it.
 pub(super) enum Operation<'a> {
     /// `server/discover`.
     Discover,

@@ -13,8 +13,8 @@ use super::{
     error::McpError,
 };
 
-/// Members of `params`.
-#[derive(Debug, Default, Deserialize)]
+/// Members of `params`. Without `Debug`, as all that holds what a caller sent.
+#[derive(Default, Deserialize)]
 pub(super) struct Params<'a> {
     #[serde(borrow, default, rename = "_meta")]
     meta: Option<&'a RawValue>,
@@ -63,7 +63,7 @@ pub(super) struct Params<'a> {
 }
 
 /// Members of `params._meta`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Meta<'a> {
     #[serde(borrow, default, rename = "io.modelcontextprotocol/protocolVersion")]
     pub(super) protocol_version: Option<&'a RawValue>,

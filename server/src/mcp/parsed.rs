@@ -18,8 +18,8 @@ use crate::{
     protocol::ProtocolVersion,
 };
 
-/// An HTTP request to the MCP endpoint, as far as MCP is concerned.
-#[derive(Clone, Copy, Debug)]
+/// An HTTP request to the MCP endpoint, as far as MCP is concerned. Without `Debug`: it is all that the caller sent.
+#[derive(Clone, Copy)]
 pub struct McpRequest<'a> {
     /// POST, GET or DELETE; any other method is 405.
     pub method: &'a Method,
@@ -30,15 +30,13 @@ pub struct McpRequest<'a> {
 }
 
 /// What parsing has made of one message.
-#[derive(Debug)]
 pub(super) struct Parsed<'a> {
     pub(super) record: CallRecord,
     pub(super) trace_context: TraceContext<'a>,
     pub(super) step: Step<'a>,
 }
 
-/// What is left to do.
-#[derive(Debug)]
+/// What is left to do. Without `Debug`: arguments and handles are in it.
 pub(super) enum Step<'a> {
     /// Answer with an error.
     Refuse(Refused<'a>),
@@ -59,7 +57,6 @@ pub(super) enum Step<'a> {
 }
 
 /// A checked request.
-#[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) version: ProtocolVersion,
     /// `None` in the modern era and for `initialize`.

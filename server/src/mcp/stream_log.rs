@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,14 +26,13 @@ pub(super) struct Retention {
 }
 
 /// A stream's events.
-#[derive(Debug)]
 pub(super) struct StreamLog {
     state: Mutex<State>,
     changed: Notify,
     retention: Retention,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// In order; `number` grows by one from each to the next.
     events: VecDeque<Event>,
@@ -49,7 +49,6 @@ struct State {
     released: bool,
 }
 
-#[derive(Debug)]
 struct Event {
     number: u64,
     bytes: Bytes,
@@ -63,6 +62,13 @@ pub(super) struct Reader {
     /// The next event to be read.
     next: u64,
     keep_alive: Duration,
+}
+
+impl fmt::Debug for StreamLog {
+    /// Without the events, which are answers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamLog").field("retention", &self.retention).finish_non_exhaustive()
+    }
 }
 
 /// What a reader finds.

@@ -2,6 +2,7 @@
 //! sent in these tests is also validated against the specification's schema of its revision.
 
 mod authorization;
+mod debug;
 mod eras;
 mod hostile;
 mod legacy;

@@ -147,11 +147,13 @@ fn chosen(supported: Option<&Value>) -> Option<ProtocolVersion> {
     spoken.max_by_key(|version| version.as_str())
 }
 
-/// A session id that may be sent back: visible ASCII.
+/// A session id that may be sent back: visible ASCII. It opens the session, so `Debug` does not show it.
 fn session(value: &HeaderValue) -> Result<HeaderValue, Failure> {
     let is_visible = value.as_bytes().iter().all(|byte| matches!(byte, 0x21..=0x7e));
     let is_sound = is_visible && (1..=MAX_SESSION_ID_BYTES).contains(&value.len());
-    is_sound.then(|| value.clone()).ok_or(Failure::Malformed)
+    let mut session = value.clone();
+    session.set_sensitive(true);
+    is_sound.then_some(session).ok_or(Failure::Malformed)
 }
 
 #[cfg(test)]

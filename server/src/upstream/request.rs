@@ -12,16 +12,15 @@ use serde_json::{json, value::RawValue};
 use super::{headers, param_headers, peer::Peer};
 use crate::{features::ParamHeader, protocol::ProtocolVersion};
 
-/// A request, ready to be sent once.
-#[derive(Debug)]
+/// A request, ready to be sent once. Without `Debug`: arguments are in it.
 pub(super) struct Outgoing {
     pub(super) id: u64,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-/// What a call of a tool says.
-#[derive(Clone, Copy, Debug)]
+/// What a call of a tool says. Without `Debug`: arguments are in it.
+#[derive(Clone, Copy)]
 pub(super) struct ToolCall<'a> {
     /// As the upstream names it.
     pub(super) name: &'a str,

@@ -3,6 +3,7 @@
 mod calls;
 mod cancellation;
 mod changes;
+mod debug;
 mod eras;
 mod fake;
 mod hostile;

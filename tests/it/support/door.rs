@@ -147,9 +147,20 @@ impl Door {
     }
 }
 
+/// Every reason for which a credential is refused.
+pub(crate) fn reasons() -> impl Iterator<Item = &'static str> {
+    PHRASES.iter().map(|(reason, _)| *reason)
+}
+
+/// The sentence that clients see for `reason`.
+pub(crate) fn phrase(reason: &str) -> &'static str {
+    let (_, phrase) = PHRASES.iter().find(|(known, _)| *known == reason).expect("a reason of the closed set");
+    phrase
+}
+
 /// Checks an answer to a bad credential word for word.
 pub(crate) fn refused(answer: &Answer, reason: &str) {
-    let (_, phrase) = PHRASES.iter().find(|(known, _)| *known == reason).expect("a reason of the closed set");
+    let phrase = phrase(reason);
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.text());
     let expected = format!(
         r#"Bearer error="invalid_token", error_description="{phrase}", resource_metadata="{METADATA_URL}", scope="tools:echo tools:ping""#
@@ -160,6 +171,14 @@ pub(crate) fn refused(answer: &Answer, reason: &str) {
         (&answer.json()["error"], &answer.json()["error_description"]),
         (&json!("invalid_token"), &json!(phrase))
     );
+}
+
+/// The reason that stands behind the phrase of a refusal.
+pub(crate) fn reason(answer: &Answer) -> &'static str {
+    let body = answer.json();
+    let phrase = body["error_description"].as_str().unwrap_or_default();
+    let found = PHRASES.iter().find(|(_, known)| *known == phrase);
+    found.unwrap_or_else(|| panic!("{} with `{phrase}`", answer.status)).0
 }
 
 /// Checks an answer to a request without a credential word for word.

@@ -60,7 +60,6 @@ impl GatewayFiles {
             .collect();
         change(&mut entries);
         config.auth.issuers.extend(entries);
-        config.auth.issuers.sort_by(|a, b| a.issuer.cmp(&b.issuer));
         std::fs::write(files.config(), config.to_json()).unwrap();
         files.replace_policy(&policy.to_json());
         files

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 use tests::issuer::{Fault, TestIssuer};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -30,6 +31,8 @@ pub(crate) struct GatewayProcess {
     child: Child,
     output: Arc<Mutex<String>>,
     readers: TaskTracker,
+    /// Working directory, home and place for temporary files; whatever the process writes by itself is there.
+    scratch: TempDir,
     files: GatewayFiles,
 }
 
@@ -43,7 +46,7 @@ impl GatewayProcess {
     pub(crate) async fn start_with(options: GatewayOptions, arguments: &[&str]) -> Self {
         let issuer = start_issuer(Fault::None).await;
         let files = GatewayFiles::write(options, &[&issuer]);
-        let process = Self::launch(issuer, files, arguments).await;
+        let process = Self::launch(issuer, files, TempDir::new().unwrap(), arguments).await;
         process.client.until_ready().await;
         process
     }
@@ -51,10 +54,10 @@ impl GatewayProcess {
     /// Kills the process and starts another on the same files, as the kubelet would. Does not wait until it is ready.
     pub(crate) async fn crash_and_restart(mut self, arguments: &[&str]) -> Self {
         self.child.kill().await.unwrap();
-        Self::launch(self.issuer, self.files, arguments).await
+        Self::launch(self.issuer, self.files, self.scratch, arguments).await
     }
 
-    async fn launch(issuer: TestIssuer, files: GatewayFiles, arguments: &[&str]) -> Self {
+    async fn launch(issuer: TestIssuer, files: GatewayFiles, scratch: TempDir, arguments: &[&str]) -> Self {
         let mut child = Command::new(binary())
             .arg("--config")
             .arg(files.config())
@@ -62,6 +65,9 @@ impl GatewayProcess {
             .arg(files.policy())
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .args(arguments)
+            .current_dir(scratch.path())
+            .env("HOME", scratch.path())
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -73,13 +79,31 @@ impl GatewayProcess {
         readers.spawn(collect(child.stderr.take().unwrap(), Arc::clone(&output)));
         readers.close();
         let client = listening(&output).await;
-        Self { issuer, client, child, output, readers, files }
+        Self { issuer, client, child, output, readers, scratch, files }
+    }
+
+    /// Its files under `/proc`.
+    pub(crate) fn proc(&self) -> PathBuf {
+        Path::new("/proc").join(self.pid().to_string())
+    }
+
+    /// Where it writes if it does, and the test may too.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// The policy that it was started with.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.files.policy()
     }
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let pid = i32::try_from(self.child.id().expect("it still runs")).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        kill_process(Pid::from_raw(self.pid()).unwrap(), Signal::TERM).unwrap();
+    }
+
+    fn pid(&self) -> i32 {
+        i32::try_from(self.child.id().expect("it still runs")).unwrap()
     }
 
     /// Waits for the end; returns how it ended and everything that it printed.

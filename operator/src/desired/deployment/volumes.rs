@@ -2,7 +2,6 @@
 //!
 //! Whole directories, never `subPath`: the kubelet updates only those in place, and the policy must.
 
-use crds::gateway_config::AuthMode;
 use k8s_openapi::{
     api::core::v1::{ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount},
     apimachinery::pkg::api::resource::Quantity,
@@ -89,9 +88,9 @@ fn sealing_key(valid: &ValidServer) -> Volume {
     Volume { name: SEALING_VOLUME.to_owned(), secret: Some(secret), ..Volume::default() }
 }
 
-/// Whether the process fetches keys.
+/// Whether the process fetches keys: of an issuer whose keys are not mounted.
 pub(super) fn keeps_keys(valid: &ValidServer) -> bool {
-    valid.config.auth.mode == AuthMode::OAuth
+    valid.config.auth.issuers.iter().any(|issuer| issuer.jwks_file.is_none())
 }
 
 /// It goes with the pod: a new pod asks the issuers.

@@ -45,3 +45,16 @@ async fn a_wider_flood_is_cut_off_while_known_callers_and_other_issuers_are_serv
     clock.advance(Duration::from_secs(1));
     assert!(ask(&authenticator, &token_with(&json!({ "jti": "new" }))).await.is_ok());
 }
+
+/// Each costs a signature, and none is remembered.
+#[tokio::test]
+async fn a_flood_of_expired_tokens_is_cut_off_as_well() {
+    let clock = FakeClock::new();
+    let authenticator = authenticator(&clock);
+    let expired = token_with(&json!({ "exp": super::support::NOW - 60 }));
+    let mut refused = 0;
+    for _ in 0..2500 {
+        refused += usize::from(ask(&authenticator, &expired).await != invalid(InvalidToken::Expired));
+    }
+    assert_eq!(refused, 400, "100 failures are free, then 2,000 checks a second");
+}

@@ -97,6 +97,28 @@ async fn without_a_kid_the_only_key_of_a_set_is_used() {
     assert_eq!(ask(&authenticator, &other_algorithm).await, Err(InvalidToken::UnknownKey.into()));
 }
 
+/// auth.md, `sub`: what another claim stands for, nobody asks for, the JWT library included.
+#[tokio::test]
+async fn a_workload_without_a_subject_is_named_by_its_client() {
+    use crds::gateway_config::TokenRules;
+    let clock = FakeClock::new();
+    let keys = KeySource::Static(key_set(&[ec_jwk(&EC, "ec")]));
+    let tokens = TokenRules {
+        workloads: vec![crds::gateway_config::ClaimCondition {
+            claim_path: "azp".to_owned(),
+            test: crds::gateway_config::ClaimTest::Equals("robot".to_owned()),
+        }],
+        workload_subject_claim: Some("azp".to_owned()),
+        ..TokenRules::default()
+    };
+    let settings = IssuerSettings { tokens, ..IssuerSettings::new(ISSUER, vec![AUDIENCE.to_owned()], keys) };
+    let authenticator = build(vec![settings], &clock, AddressPolicy::default());
+    let robot = ask(&authenticator, &token_with(&json!({ "azp": "robot", "sub": "-" }))).await.unwrap();
+    assert_eq!(robot.subject(), "robot");
+    let person = ask(&authenticator, &token_with(&json!({ "sub": "-" }))).await;
+    assert_eq!(person, Err(InvalidToken::Subject.into()));
+}
+
 #[tokio::test]
 async fn an_issuer_whose_ca_is_missing_keeps_everyone_waiting() {
     let clock = FakeClock::new();

@@ -70,6 +70,32 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// Another authenticator of the same configuration, that nobody has given keys yet.
+    fn successor(&self) -> Authenticator {
+        build(vec![settings(&self.server, Some(self.server.jwks_uri()))], &self.clock, LOOPBACK)
+    }
+}
+
+/// One issuer that is down must not hold up what has changed for another.
+#[tokio::test]
+async fn a_successor_begins_with_the_keys_of_issuers_for_which_nothing_changed() {
+    let scene = Scene::start().await;
+    scene.clock.advance(Duration::from_secs(60));
+    let changed = scene.successor();
+    changed.inherit(&scene.authenticator, |_| false);
+    assert!(!changed.ready());
+    let unchanged = scene.successor();
+    unchanged.inherit(&scene.authenticator, |_| true);
+    assert!(unchanged.ready());
+    assert!(ask(&unchanged, &scene.old_token).await.is_ok());
+    assert_eq!(unchanged.health().issuers[0].key_age, Some(Duration::from_secs(60)), "their age goes on");
+    let before = scene.successor();
+    let nothing = scene.successor();
+    before.inherit(&nothing, |_| true);
+    assert!(!before.ready(), "of who has none, none are taken over");
+}
+
 fn unavailable(answer: Result<(), Refusal>) -> Duration {
     match answer {
         Err(Refusal::KeysUnavailable { retry_after }) => retry_after,
@@ -234,7 +260,7 @@ async fn health_and_report_name_the_keys_and_never_more() {
     scene.clock.advance(Duration::from_secs(90));
     let health = scene.authenticator.health().issuers.remove(0);
     assert_eq!((health.state, health.key_age), (KeySetState::Ready, Some(Duration::from_secs(90))));
-    assert_eq!((health.usable_keys, health.skipped_keys.total(), health.last_error), (1, 0, None));
+    assert_eq!((health.skipped_keys.total(), health.last_error), (0, None));
     let report = scene.authenticator.reports().remove(0);
     assert_eq!((report.issuer, report.key_ids), (scene.server.url.clone(), vec!["old".to_owned()]));
 }

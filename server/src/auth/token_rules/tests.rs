@@ -62,6 +62,9 @@ fn the_permissions_of_the_current_tenant_come_before_those_of_the_project() {
         assert_eq!(granted(&session, claims).as_deref(), Ok(expected), "{current}");
     }
     assert_eq!(granted(&session, json!({ "permissions": 1 })), Err(InvalidToken::Scope));
+    // What has no members leads to nothing: the next claim counts.
+    let broken = json!({ "dct": "t1", "tenants": "x", "permissions": ["project"] });
+    assert_eq!(granted(&session, broken).as_deref(), Ok("project"));
 }
 
 #[test]

@@ -109,6 +109,21 @@ fn a_scope_is_what_a_token_can_carry() {
 }
 
 #[test]
+fn an_implication_of_what_is_no_scope_is_refused() {
+    use crds::gateway_config::ScopeImplication;
+    let implication =
+        |scope: &str, implies: &str| ScopeImplication { scope: scope.to_owned(), implies: vec![implies.to_owned()] };
+    for (wrong, index) in [(implication("two words", "a"), 0), (implication("a", ""), 0)] {
+        let authorization = AuthorizationPolicy {
+            scope_implications: vec![wrong],
+            ..AuthorizationPolicy::new(AuthorizationDefault::Deny, Vec::new())
+        };
+        let problem = Policy::compile(&GatewayPolicy::of(authorization), &ALL, AuthMode::OAuth).unwrap_err();
+        assert_eq!(problem, PolicyError::Implication { index });
+    }
+}
+
+#[test]
 fn a_rule_without_a_tool_is_refused() {
     let problem = compile(AuthorizationDefault::Deny, &[(&[], &["a"])]).unwrap_err();
     assert_eq!(problem, PolicyError::NoTools { rule: 0 });
