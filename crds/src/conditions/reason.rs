@@ -45,7 +45,7 @@ pub enum Reason {
     // Writing to the API server.
     /// Not looked at, since the objects could not be written.
     NotApplied,
-    /// The API server forbids a write: the operator's role lacks a rule, or a quota or a policy refuses.
+    /// The API server forbids a call: the operator's role lacks a rule, or a quota or a policy refuses.
     AccessDenied,
     /// The API server refuses an object as invalid.
     ApiRejected,
