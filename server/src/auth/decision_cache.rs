@@ -109,3 +109,56 @@ impl DecisionCache {
         self.0.invalidate_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{claims, token_rules::Rules};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A decision about a caller with so many scopes of 128 bytes.
+    fn decision(scopes: usize, lifetime: Duration) -> Decision {
+        let scopes: Vec<String> = (0..scopes).map(|number| format!("{number:0128}")).collect();
+        let payload = serde_json::json!({
+            "iss": "i", "sub": "s", "aud": "a", "exp": 1_800_000_000, "iat": 1_799_999_000, "scope": scopes,
+        });
+        let rules = Rules::compile(&crds::gateway_config::TokenRules::default()).unwrap();
+        let (principal, times) =
+            claims::principal(payload.as_object().unwrap(), &"i".into(), &["a".to_owned()], &rules, 1_799_999_500)
+                .unwrap();
+        Decision { principal: Arc::new(principal), times, issuer: 0, key_set: [0; 32], lifetime }
+    }
+
+    /// How many of `count` such decisions are kept.
+    fn kept(count: u32, scopes: usize) -> usize {
+        let cache = DecisionCache::new();
+        for number in 0..count {
+            cache.insert(token_hash(&number.to_string()), decision(scopes, DAY));
+        }
+        cache.0.run_pending_tasks();
+        cache.len()
+    }
+
+    #[test]
+    fn an_entry_goes_with_its_token_and_a_later_decision_counts() {
+        let cache = DecisionCache::new();
+        let token = token_hash("token");
+        cache.insert(token, decision(1, Duration::ZERO));
+        assert!(cache.get(&token).is_none());
+        cache.insert(token, decision(1, DAY));
+        assert!(cache.get(&token).is_some());
+        cache.insert(token, decision(1, DAY * 2));
+        assert!(cache.get(&token).is_some());
+        cache.insert(token, decision(1, Duration::ZERO));
+        assert!(cache.get(&token).is_none());
+    }
+
+    #[test]
+    fn what_a_principal_holds_decides_how_many_fit() {
+        assert_eq!(kept(2_000, 1), 2_000);
+        // 1,024 scopes of 128 bytes are 176 KiB, whatever the token had: 16 MiB hold some ninety of them.
+        let large = kept(300, 1_024);
+        assert!((80..110).contains(&large), "{large}");
+    }
+}
