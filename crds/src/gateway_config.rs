@@ -11,6 +11,7 @@
 use std::{fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 pub use auth::{
     AuthConfig, AuthMode, ClaimCondition, ClaimTest, IssuerConfig, KeyFile, ScopeMapping, SignatureAlgorithm,
@@ -225,10 +226,12 @@ pub trait Versioned: Sized + Serialize + DeserializeOwned {
         }
         // A future version 2 parses version 1 into its own struct here and converts it.
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_error(&error))?;
+        let document: Self =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| field_error(&error))?;
         deserializer
             .end()
             .map_err(|problem| ParseError::Field { path: ".".to_owned(), problem: without_value(&problem) })?;
+        refuse_unnamed(bytes, &document)?;
         Ok(document)
     }
 
@@ -247,6 +250,34 @@ impl Versioned for GatewayPolicy {}
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u32,
+}
+
+/// Refuses an array where members have names. serde takes their order for their names, so that a file could say
+/// `["None", true]` and run open without a word about it.
+fn refuse_unnamed(bytes: &[u8], document: &impl Serialize) -> Result<(), ParseError> {
+    let values = serde_json::from_slice(bytes).and_then(|raw| Ok((raw, serde_json::to_value(document)?)));
+    let found = match values {
+        Ok((raw, read)) => unnamed("", &raw, &read),
+        Err(_) => Some(".".to_owned()),
+    };
+    let problem = || "invalid type, expected an object whose members have names".to_owned();
+    found.map_or(Ok(()), |path| Err(ParseError::Field { path, problem: problem() }))
+}
+
+/// Where `raw` has an array and what was read from it has members.
+fn unnamed(path: &str, raw: &Value, read: &Value) -> Option<String> {
+    let member = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (raw, read) {
+        (Value::Array(_), Value::Object(_)) => Some(path.to_owned()),
+        (Value::Object(raw), Value::Object(read)) => {
+            read.iter().find_map(|(name, read)| unnamed(&member(name), raw.get(name)?, read))
+        }
+        (Value::Array(raw), Value::Array(read)) => {
+            let mut pairs = raw.iter().zip(read).enumerate();
+            pairs.find_map(|(index, (raw, read))| unnamed(&format!("{path}[{index}]"), raw, read))
+        }
+        _ => None,
+    }
 }
 
 fn field_error(error: &serde_path_to_error::Error<serde_json::Error>) -> ParseError {

@@ -75,6 +75,23 @@ fn a_wrong_value_is_named() {
     );
 }
 
+/// serde would take their order for their names.
+#[test]
+fn members_have_names() {
+    check_policy(
+        r#"{"version":1,"authorization":["Authenticated"]}"#,
+        &expect!["field `authorization`: invalid type, expected an object whose members have names"],
+    );
+    check_policy(
+        r#"{"version":1,"authorization":{"default":"Deny","rules":[[["*"]]]}}"#,
+        &expect!["field `authorization.rules[0]`: invalid type, expected an object whose members have names"],
+    );
+    let mut open: Value = serde_json::from_str(FROZEN[0].1).unwrap();
+    open["auth"] = serde_json::json!(["None", true]);
+    let error = GatewayConfig::parse(open.to_string().as_bytes()).unwrap_err();
+    assert!(matches!(error, ParseError::Field { path, .. } if path == "auth"));
+}
+
 #[test]
 fn a_missing_version_is_said() {
     check_policy("{}", &expect!["`version` cannot be read: missing field `version` at line 1 column 2"]);
