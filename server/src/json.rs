@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashSet, fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -51,6 +51,13 @@ impl<'a> Object<'a> {
         let kept = self.members.iter().filter(|member| other.get(&member.name).is_none());
         written(kept.chain(&other.members))
     }
+}
+
+/// A document of named members; `None` if it is anything else. A struct alone would also be read from an array of its
+/// members in their order, which says nothing of what they are.
+pub(crate) fn read_object<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if is_object { serde_json::from_slice(bytes).ok() } else { None }
 }
 
 fn written<'m>(members: impl Iterator<Item = &'m Member<'m>>) -> Box<RawValue> {
@@ -136,6 +143,26 @@ mod tests {
         assert!(Object::parse(r#"{"a":1,"\u0061":2}"#).is_none());
         assert!(Object::parse("[]").is_none());
         assert!(Object::parse("null").is_none());
+    }
+
+    #[test]
+    fn a_document_names_its_members() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Document {
+            x: u8,
+        }
+
+        for (text, expected) in [
+            (r#"{"x":1}"#, Some(Document { x: 1 })),
+            (" \n{\"x\":1} ", Some(Document { x: 1 })),
+            // Without the name, serde would take it.
+            ("[1]", None),
+            (r#"{"x":1,"x":1}"#, None),
+            (r#"{"x":1}{}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(read_object(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use reqwest::{Client, Response};
 use serde::Deserialize;
 
 use super::key_set::{KeySetError, MAX_SET_BYTES};
+use crate::json;
 use crate::net::{
     AddressPolicy, AddressRefused, BodyError, ClientError, RequestFault, Schemes, TIMEOUT, UrlError,
     client_with_timeout, permitted_url, read_bounded,
@@ -183,7 +184,7 @@ impl KeyFetcher {
             return Ok((uri.clone(), None));
         }
         let body = self.get(&discovery_url(&self.issuer)).await?;
-        let document: DiscoveryDocument = serde_json::from_slice(&body).map_err(|_| FetchCause::Malformed)?;
+        let document: DiscoveryDocument = json::read_object(&body).ok_or(FetchCause::Malformed)?;
         if document.issuer != self.issuer {
             return Err(FetchCause::IssuerMismatch);
         }

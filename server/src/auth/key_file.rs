@@ -12,7 +12,10 @@ use crds::gateway_config::KeyFile;
 use jiff::Timestamp;
 
 use super::{FetchCause, key_set::MAX_SET_BYTES};
-use crate::files::{self, Reader};
+use crate::{
+    files::{self, Reader},
+    json,
+};
 
 /// How often the file is looked at. Chosen: the kubelet itself takes up to a minute to bring a change.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -54,7 +57,7 @@ impl MountedKeys {
 impl KeyDocument {
     /// Reads the content of a file at `now`; too old is what was fetched more than `max_age` ago.
     pub(super) fn open(bytes: &[u8], now: Timestamp, max_age: Duration) -> Result<Self, FetchCause> {
-        let KeyFile { fetched_at, jwks } = serde_json::from_slice(bytes).map_err(|_| FetchCause::KeyFile)?;
+        let KeyFile { fetched_at, jwks } = json::read_object(bytes).ok_or(FetchCause::KeyFile)?;
         let ahead = i64::try_from(MAX_AHEAD.as_secs()).unwrap_or(i64::MAX);
         let seconds = now.as_second().saturating_sub(fetched_at);
         if seconds < -ahead {
@@ -102,8 +105,14 @@ mod tests {
 
     #[test]
     fn another_document_is_no_key_file() {
-        for text in ["", "{}", r#"{"keys":[]}"#, r#"{"fetchedAt":"1","jwks":{}}"#, r#"{"fetchedAt":1,"jwks":{},"x":1}"#]
-        {
+        for text in [
+            "",
+            "{}",
+            r#"[1800000000,{"keys":[]}]"#,
+            r#"{"keys":[]}"#,
+            r#"{"fetchedAt":"1","jwks":{}}"#,
+            r#"{"fetchedAt":1,"jwks":{},"x":1}"#,
+        ] {
             assert_eq!(open(text), Err(FetchCause::KeyFile), "{text}");
         }
         let key_set = open(&format!(r#"{{"fetchedAt":{NOW},"jwks":{{"keys": [ 1 ]}}}}"#)).unwrap().jwks;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::InvalidToken;
+use crate::json;
 
 /// The largest document that is read. Source: auth.md section 5, "fetch".
 pub(super) const MAX_SET_BYTES: usize = 256 * 1024;
@@ -181,7 +182,7 @@ impl KeySet {
         if bytes.len() > MAX_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let document: Document = serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
+        let document: Document = json::read_object(bytes).ok_or(KeySetError::Malformed)?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{KeySetError, key_set::MAX_SET_BYTES};
+use crate::json;
 
 /// The largest snapshot. The line has room for an issuer and a URL of 512 characters each, all of them escaped.
 pub(super) const MAX_SNAPSHOT_BYTES: usize = MAX_SET_BYTES + 8 * 1024;
@@ -92,7 +93,7 @@ impl Origin {
     ) -> Result<(&'a [u8], Duration), Ignored> {
         let end = snapshot.iter().position(|byte| *byte == b'\n').ok_or(Ignored::Malformed)?;
         let (head, jwks) = (&snapshot[..end], &snapshot[end + 1..]);
-        let head: Head = serde_json::from_slice(head).map_err(|_| Ignored::Malformed)?;
+        let head: Head = json::read_object(head).ok_or(Ignored::Malformed)?;
         if head.version != VERSION {
             return Err(Ignored::Malformed);
         }
@@ -158,6 +159,8 @@ mod tests {
         for end in 0..=line {
             assert_eq!(origin.open(&snapshot[..end], at(1), DAY), Err(Ignored::Malformed), "{end}");
         }
+        let nameless = b"[1,\"a\",null,1800000000]\n{}";
+        assert_eq!(origin.open(nameless, at(1), DAY), Err(Ignored::Malformed));
         let text = String::from_utf8(snapshot).unwrap();
         for (from, to) in [
             (r#""version":1"#, r#""version":2"#),

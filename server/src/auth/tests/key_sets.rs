@@ -137,6 +137,8 @@ fn what_is_no_set_is_malformed_and_a_set_without_a_usable_key_is_not() {
     for document in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":[1]}"#, r#"{"keys":null}"#, "<html>"] {
         assert_eq!(parse_bytes(document.as_bytes()).unwrap_err(), KeySetError::Malformed, "{document}");
     }
+    let nameless = format!("[[{}]]", ec_jwk(&EC, "one"));
+    assert_eq!(parse_bytes(nameless.as_bytes()).unwrap_err(), KeySetError::Malformed);
     assert_eq!(parse(&[]).unwrap_err(), KeySetError::NoUsableKey);
     assert_eq!(parse(&[json!({ "kty": "AKP" })]).unwrap_err(), KeySetError::NoUsableKey);
     // A good key for an algorithm that is not enabled can decide nothing.
