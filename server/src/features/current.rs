@@ -96,10 +96,12 @@ impl Features {
         kind: CallKind,
     ) -> Result<Call, (CallKind, Denied)> {
         let (target, providers, deadline) = found(catalog, &kind);
+        // Also about what does not exist: the time that it takes must not tell that from what is hidden.
+        let decision = decide(policy, principal, target);
         if providers.is_empty() {
             return Err((kind, Denied::Unknown));
         }
-        match decide(policy, principal, target) {
+        match decision {
             Decision::Hidden => return Err((kind, Denied::Hidden)),
             Decision::MissingScopes(scopes) => return Err((kind, Denied::MissingScopes(scopes))),
             Decision::NotForCaller => return Err((kind, Denied::NotForCaller)),

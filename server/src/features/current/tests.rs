@@ -63,7 +63,7 @@ fn an_offer_that_makes_no_catalog_leaves_the_last_good_one() {
 }
 
 #[test]
-fn what_does_not_exist_is_unknown_before_anybody_asks_who_calls() {
+fn what_does_not_exist_is_unknown_whoever_calls() {
     for default in [Deny, Authenticated] {
         assert_eq!(denied(default, call_of("nothing", "{}")), Some(Denied::Unknown));
         let prompt = CallKind::Prompt { name: "nothing".into(), arguments: None };
