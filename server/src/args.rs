@@ -74,7 +74,9 @@ impl Args {
     /// Some clusters put a name into the variable. A name is no reason to refuse to start: who may be an issuer is
     /// said by a person, and this guard is the second one after that.
     pub fn api_server(&self) -> Option<IpAddr> {
-        self.kubernetes_service_host.as_deref()?.parse().ok()
+        let address: IpAddr = self.kubernetes_service_host.as_deref()?.parse().ok()?;
+        // An IPv4 address in IPv6 clothes is that IPv4 address.
+        Some(address.to_canonical())
     }
 
     fn default_address(&self, port: u16) -> SocketAddr {
@@ -110,6 +112,7 @@ mod tests {
         let host = |text| parse(&["--kubernetes-service-host", text]).unwrap().api_server();
         assert_eq!(host("10.96.0.1"), Some([10, 96, 0, 1].into()));
         assert_eq!(host("fd00:96::1"), "fd00:96::1".parse().ok());
+        assert_eq!(host("::ffff:10.96.0.1"), Some([10, 96, 0, 1].into()));
         assert_eq!(host("api.example.com"), None);
     }
 

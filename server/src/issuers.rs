@@ -1,11 +1,15 @@
 //! Runs the authenticator, and replaces it when a mounted CA bundle changes.
 //!
-//! A CA ConfigMap that comes late, or that is renewed, takes effect without a rollout. The authenticator
-//! in force goes on until its successor has fetched keys with what changed; a bundle that becomes unusable takes nothing away.
+//! A CA ConfigMap that comes late, or that is renewed, takes effect without a rollout. What is mounted is what is trusted: from
+//! that moment keys are fetched under the new bundle alone, and those of before serve until they are too old. A bundle that
+//! becomes unusable takes nothing away.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{app::App, auth::Authenticator, config::CaFile, files::Reader};
 
@@ -14,9 +18,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts `first`, and looks at the files until `shutdown`.
 pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdown: CancellationToken) {
-    let mut current = Running::start(first, |first, stop| first.run(&tasks, stop), &shutdown);
+    // Its tasks end when another takes its place.
+    let mut _running = start(&first, &tasks, &shutdown);
     let mut trusted = app.cas().to_vec();
-    let mut successor = None;
     let reader = Reader::new();
     while shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
         let files = app.clone();
@@ -24,20 +28,21 @@ pub async fn run(app: App, first: Arc<Authenticator>, tasks: TaskTracker, shutdo
         let Some(found) = shutdown.run_until_cancelled(read).await else { return };
         let found = found.unwrap_or_else(|| app.config().cas_not_in_time());
         if let Some(next) = look(&app, found, &mut trusted) {
-            // While there are no keys at all, those of the process before this one are better than none.
-            let alone = !current.authenticator.ready();
-            let run = |next: &Authenticator, stop| {
-                if alone { next.run(&tasks, stop) } else { next.run_as_successor(&tasks, stop) }
-            };
-            successor = Some(Running::start(next, run, &shutdown));
-        }
-        let is_due = |next: &Running| next.authenticator.ready() || !current.authenticator.ready();
-        if let Some(next) = successor.take_if(|next| is_due(next)) {
-            app.put_authenticator_into_force(Arc::clone(&next.authenticator));
-            current = next;
+            if let Some(current) = app.authenticator() {
+                next.inherit(&current);
+            }
+            _running = start(&next, &tasks, &shutdown);
+            app.put_authenticator_into_force(next);
             tracing::info!("the issuers' CA bundles of this moment are trusted");
         }
     }
+}
+
+/// Runs its refresh tasks until what it answers is dropped.
+fn start(authenticator: &Authenticator, tasks: &TaskTracker, shutdown: &CancellationToken) -> DropGuard {
+    let stop = shutdown.child_token();
+    authenticator.run(tasks, stop.clone());
+    stop.drop_guard()
 }
 
 /// What follows from the files as they were found: an authenticator that trusts them, if that is a change.
@@ -55,9 +60,6 @@ fn look(app: &App, found: Vec<CaFile>, trusted: &mut Vec<CaFile>) -> Option<Arc<
     }
     match Authenticator::new(app.config().issuers(&next), app.auth_deps().clone()) {
         Ok(authenticator) => {
-            if let Some(current) = app.authenticator() {
-                authenticator.inherit(&current, |index| trusted.get(index) == next.get(index));
-            }
             *trusted = next;
             Some(Arc::new(authenticator))
         }
@@ -65,24 +67,6 @@ fn look(app: &App, found: Vec<CaFile>, trusted: &mut Vec<CaFile>) -> Option<Arc<
             tracing::error!("the changed CA bundles are not trusted: {problem}");
             None
         }
-    }
-}
-
-/// An authenticator whose refresh tasks end with it.
-struct Running {
-    authenticator: Arc<Authenticator>,
-    _stop: tokio_util::sync::DropGuard,
-}
-
-impl Running {
-    fn start(
-        authenticator: Arc<Authenticator>,
-        run: impl FnOnce(&Authenticator, CancellationToken),
-        shutdown: &CancellationToken,
-    ) -> Self {
-        let stop = shutdown.child_token();
-        run(&authenticator, stop.clone());
-        Self { authenticator, _stop: stop.drop_guard() }
     }
 }
 

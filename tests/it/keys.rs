@@ -125,6 +125,29 @@ async fn keys_that_a_header_offers_cause_no_request() {
     assert_eq!(gateway.issuer.requests(Document::KeySet), fetched);
 }
 
+/// What is taken out of the bundle is not trusted any longer; the keys that were fetched before serve until they are too old.
+#[tokio::test]
+async fn a_bundle_that_changed_is_trusted_alone_and_takes_no_keys_away() {
+    let gateway = spawn_gateway(GatewayOptions::default()).await;
+    let old = gateway.issuer.token(&["tools:ping"], PUBLIC_URL);
+    gateway.files.replace_ca(&tests::cluster::TestCa::generate().unwrap().cert_pem);
+    eventually("keys are fetched under the new bundle", async || {
+        let report = issuer_report(&gateway).await;
+        let error = report["lastError"].as_str().unwrap_or_default();
+        (error.contains("certificate is not trusted") && report["state"] == "Stale").then_some(())
+    })
+    .await;
+    gateway.issuer.rotate_keys();
+    let new = gateway.issuer.token(&["tools:ping"], PUBLIC_URL);
+    let status = async |token: &str| gateway.client.call(Era::Modern, "ping", json!({}), token).await.status;
+    assert_eq!(status(&old).await, StatusCode::OK);
+    assert_eq!(status(&new).await, StatusCode::UNAUTHORIZED, "a key that came under the bundle of before");
+    gateway.files.replace_ca(gateway.issuer.ca_pem());
+    eventually("the bundle of before is trusted again", async || (status(&new).await == StatusCode::OK).then_some(()))
+        .await;
+    assert_eq!(issuer_report(&gateway).await["state"], "Ready");
+}
+
 async fn issuer_report(gateway: &SpawnedGateway) -> Value {
     gateway.client.admin("/report").await.json()["issuers"][0].clone()
 }

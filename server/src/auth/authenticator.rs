@@ -166,27 +166,16 @@ impl Authenticator {
         Ok((index, issuer))
     }
 
-    /// Starts one refresh task for each issuer; a second call does nothing. The tasks first take over what the process
-    /// before this one has kept.
-    pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
-        self.start(tasks, shutdown, true);
+    /// Takes over the keys that `from` has; both have the same configuration. They were good before a CA bundle changed, and
+    /// go on to age; what is fetched from now on must come under the new one.
+    pub fn inherit(&self, from: &Self) {
+        self.issuers.iter().zip(&from.issuers).for_each(|(own, before)| own.keys.inherit(&before.keys));
     }
 
-    /// The same for one that is to follow another: it begins with keys that it has fetched itself, since that is what tells
-    /// whether it can.
-    pub fn run_as_successor(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
-        self.start(tasks, shutdown, false);
-    }
-
-    /// Takes over the keys that `from` has of the issuers for which nothing has changed; both have the same configuration. So one
-    /// issuer that is down does not keep the change of another from being in force.
-    pub fn inherit(&self, from: &Self, is_unchanged: impl Fn(usize) -> bool) {
-        let pairs = self.issuers.iter().zip(&from.issuers).enumerate();
-        pairs.filter(|(index, _)| is_unchanged(*index)).for_each(|(_, (own, before))| own.keys.inherit(&before.keys));
-    }
-
+    /// Starts one refresh task for each issuer, which begins with the keys that were kept on disk if it has none; a second
+    /// call does nothing.
     #[expect(clippy::needless_pass_by_value, reason = "the tasks own the token from here on")]
-    fn start(&self, tasks: &TaskTracker, shutdown: CancellationToken, restores: bool) {
+    pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
         if self.running.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -194,9 +183,7 @@ impl Authenticator {
             let (keys, decisions) = (Arc::clone(&issuer.keys), self.decisions.clone());
             let clock = Arc::clone(&self.clock);
             let work = async move {
-                if restores {
-                    keys.restore(&*clock).await;
-                }
+                keys.restore(&*clock).await;
                 loop {
                     keys.due(&*clock).await;
                     renew(&keys, &decisions, index, &*clock).await;

@@ -114,7 +114,7 @@ impl<'a> Trace<'a> {
             tool = record.and_then(|record| record.tool.as_deref()),
             sub = principal.as_ref().map(|principal| principal.pseudonym()),
             iss = principal.as_ref().map(|principal| principal.issuer()).filter(|issuer| !issuer.is_empty()),
-            client_id = principal.as_ref().and_then(|principal| principal.client_id()),
+            client_id = principal.as_ref().and_then(|principal| client(principal)),
             outcome = refusal.or(outcome).unwrap_or(if record.is_some() { "streaming" } else { "answered" }),
             duration_ms = milliseconds(duration),
             "{method} {path} {what}{space}-> {status}",
@@ -132,7 +132,7 @@ pub fn log_end_of_stream(ids: RequestIds, principal: &Principal, record: &CallRe
             tool = record.tool.as_deref(),
             sub = principal.pseudonym(),
             iss = Some(principal.issuer()).filter(|issuer| !issuer.is_empty()),
-            client_id = principal.client_id(),
+            client_id = client(principal),
             outcome = record.outcome.map_or("ended", CallOutcome::as_str),
             duration_ms = milliseconds(duration),
             "{} ended",
@@ -144,4 +144,12 @@ pub fn log_end_of_stream(ids: RequestIds, principal: &Principal, record: &CallRe
 /// Milliseconds to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The longest client id in a log line, in bytes. Chosen: ids are UUIDs and names; a URL as id is still told apart.
+const MAX_CLIENT_BYTES: usize = 128;
+
+/// The client, cut: an issuer may let clients choose their ids.
+fn client(principal: &Principal) -> Option<&str> {
+    principal.client_id().map(|client| crds::text::cut(client, MAX_CLIENT_BYTES))
 }

@@ -73,6 +73,13 @@ impl GatewayFiles {
         self.folder.path().join(POLICY_FILE)
     }
 
+    /// Puts another bundle in the place of the first issuer's, whole.
+    pub(crate) fn replace_ca(&self, pem: &str) {
+        let new = self.folder.path().join("ca.new");
+        std::fs::write(&new, pem).unwrap();
+        std::fs::rename(new, self.folder.path().join("ca-0.crt")).unwrap();
+    }
+
     /// Puts a new policy in place whole, as the kubelet does.
     pub(crate) fn replace_policy(&self, text: &str) {
         let new = self.folder.path().join("policy.new");

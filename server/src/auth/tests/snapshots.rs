@@ -145,19 +145,6 @@ async fn the_tasks_take_over_and_then_fetch_at_once() {
 }
 
 #[tokio::test]
-async fn a_successor_begins_with_keys_that_it_has_fetched_itself() {
-    let scene = Scene::new().await;
-    scene.goes_down();
-    let process = scene.process();
-    let tasks = TaskTracker::new();
-    process.run_as_successor(&tasks, CancellationToken::new());
-    while process.reports()[0].last_error.is_none() {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(state(&process), (false, KeySetState::Pending));
-}
-
-#[tokio::test]
 async fn without_a_snapshot_a_process_waits_for_the_issuer() {
     let scene = Scene::new().await;
     fs::remove_file(scene.file()).unwrap();
