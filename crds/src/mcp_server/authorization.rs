@@ -12,7 +12,8 @@ pub struct Authorization {
     #[serde(default)]
     pub default: AuthorizationDefault,
 
-    /// Rules in order. Example: [{ tools: ["search__*"], scopes: ["search:read"] }]. Default: none.
+    /// Rules in order. The first whose tools match decides alone, and takes the place of the tool's own rule: one for ping without scopes
+    /// lets in every valid token that meets its other conditions. Example: [{ tools: ["search__*"], scopes: ["search:read"] }]. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub rules: Vec<AuthorizationRule>,

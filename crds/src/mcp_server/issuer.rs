@@ -36,7 +36,7 @@ pub struct Issuer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_config_map_ref: Option<ConfigMapKeyRef>,
 
-    /// Whether the issuer's keys may be fetched from a private address (RFC 1918, 100.64.0.0/10, ULA): an issuer inside your network or
+    /// Whether the issuer's keys may be fetched from a private address (RFC 1918, 100.64.0.0/10, 198.18.0.0/15, ULA): an issuer inside your network or
     /// cluster. The operator can deny it for all. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_private_addresses: Option<bool>,

@@ -38,7 +38,8 @@ pub(super) fn service_account_keys(
         invalid.extend(fetched_otherwise(issuer, &field));
         invalid.extend(too_short(issuer, &field));
         invalid.extend(api_servers_audience(issuer, endpoint, settings, &field));
-        match keys_of(issuer, observed, &field) {
+        invalid.extend(open_prefixes(issuer, &field));
+        match keys_of(auth, observed, &field) {
             Ok(keys) => file = Some(key_file(keys)),
             Err(reason) => invalid.push(reason),
         }
@@ -99,13 +100,35 @@ fn api_servers_audience(
     Some(Invalid::spec(field, problem, fix))
 }
 
+/// A prefix that ends inside the name of a namespace means others as well, which anybody may make.
+fn open_prefixes(issuer: &Issuer, field: &impl Fn(&str) -> String) -> Vec<Invalid> {
+    let mappings = issuer.scope_mappings.iter().flatten().enumerate();
+    let open = mappings.filter_map(|(index, mapping)| {
+        let prefix = mapping.prefix.as_deref().filter(|_| mapping.claim_path == "sub")?;
+        let namespace = prefix.strip_prefix("system:serviceaccount:")?;
+        let is_whole = namespace.is_empty() || namespace.contains(':');
+        (!is_whole).then(|| {
+            Invalid::spec(
+                field(&format!("scopeMappings[{index}].prefix")),
+                "ends inside the name of a namespace, so that it means other namespaces too",
+                format!("end it with a colon: `{prefix}:`"),
+            )
+        })
+    });
+    open.collect()
+}
+
+/// The keys of the API server, when the issuer is its own, or stands beside one that is: after a change of the issuer pods have
+/// tokens of both for a while, and the keys are the same.
 fn keys_of<'a>(
-    issuer: &Issuer,
+    auth: &Auth,
     observed: &'a Observed,
     field: &impl Fn(&str) -> String,
 ) -> Result<&'a ServiceAccountKeys, Invalid> {
     let unavailable = match &observed.service_account_keys {
-        Some(Ok(keys)) if keys.issuer == issuer.issuer => return Ok(keys),
+        Some(Ok(keys)) if auth.issuers.iter().any(|one| uses_preset(one) && one.issuer == keys.issuer) => {
+            return Ok(keys);
+        }
         Some(Ok(keys)) => {
             return Err(Invalid::new(
                 Reason::WrongServiceAccountIssuer,

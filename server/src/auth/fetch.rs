@@ -69,7 +69,7 @@ pub enum FetchCause {
     Url(UrlError),
     /// The name has only addresses that are refused.
     #[error(
-        "its host has no address that may be connected to; set `allowPrivateAddresses` of the issuer if it is inside the network, and look whether the operator denies that for all"
+        "its host has no address that may be connected to; private ones take `allowPrivateAddresses: true`, unless the operator denies them"
     )]
     AddressRefused,
     /// The name has no address.

@@ -193,6 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_may_ask_for_the_type_of_access_tokens() {
+        for (typ, is_access_token) in [
+            (r#","typ":"at+jwt""#, true),
+            (r#","typ":"application/at+jwt""#, true),
+            (r#","typ":"JWT""#, false),
+            ("", false),
+        ] {
+            let text = token(&format!(r#"{{"alg":"RS256"{typ}}}"#), "{}");
+            let form = TokenForm::parse(&text).unwrap();
+            assert_eq!(form.check_type(TokenType::Any), Ok(()), "{typ}");
+            let expected = if is_access_token { Ok(()) } else { Err(InvalidToken::TokenType) };
+            assert_eq!(form.check_type(TokenType::AccessToken), expected, "{typ}");
+        }
+    }
+
+    #[test]
     fn kid_is_a_string_of_any_content() {
         let parse = |header: &str| TokenForm::parse(&token(header, "{}")).map(|form| form.key_id);
         for key_id in ["../../etc/passwd", "' OR 1=1 --", "https://169.254.169.254/", ""] {

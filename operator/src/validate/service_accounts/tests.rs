@@ -49,6 +49,39 @@ fn the_stamp_is_the_same_for_hours_and_never_younger_than_the_keys() {
     }
 }
 
+/// What the page tells people to do while a cluster changes its issuer.
+#[test]
+fn an_issuer_of_before_may_stand_beside_the_api_servers_own() {
+    let entry = |issuer: &str| format!("{{ issuer: '{issuer}', preset: kubernetes, scopeMappings: [] }}");
+    let spec = format!("{{ auth: {{ issuers: [{}, {}] }} }}", entry("https://before.example.com"), entry(ISSUER));
+    let valid = validate(&mcp_server(&spec), &fetched(STEP), &settings()).unwrap();
+    let issuers = &valid.config.auth.issuers;
+    assert!(issuers.iter().all(|issuer| issuer.jwks_file.is_some()) && issuers.len() == 2);
+    let alone = format!("{{ auth: {{ issuers: [{}] }} }}", entry("https://before.example.com"));
+    assert!(validate(&mcp_server(&alone), &fetched(STEP), &settings()).is_err());
+}
+
+#[test]
+fn a_prefix_ends_with_the_namespace_or_later() {
+    for (prefix, is_right) in [
+        ("system:serviceaccount:", true),
+        ("system:serviceaccount:team-b:", true),
+        ("system:serviceaccount:team-b:ci-", true),
+        ("system:serviceaccount:team-b", false),
+        ("system:serviceaccount:t", false),
+    ] {
+        let mapping = format!("[{{ claimPath: sub, prefix: '{prefix}', grantScopes: [a] }}]");
+        let spec = format!(
+            "{{ auth: {{ issuers: [{{ issuer: '{ISSUER}', preset: kubernetes, scopeMappings: {mapping} }}] }} }}"
+        );
+        let verdict = validate(&mcp_server(&spec), &fetched(STEP), &settings());
+        assert_eq!(verdict.is_ok(), is_right, "{prefix}");
+        if let Err(invalid) = verdict {
+            assert_eq!(invalid[0].field, "spec.auth.issuers[0].scopeMappings[0].prefix");
+        }
+    }
+}
+
 #[test]
 fn another_issuer_than_the_api_servers_is_told_the_right_one() {
     for issuer in ["https://kubernetes.default.svc.cluster.local/", "https://login"] {

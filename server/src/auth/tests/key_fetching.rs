@@ -163,7 +163,7 @@ async fn keys_on_a_metadata_address_are_not_fetched() {
     check_discovery(
         |server| json!({ "issuer": server.url, "jwks_uri": "https://169.254.169.254/keys" }),
         expect![[
-            "the key set cannot be used: its host has no address that may be connected to; set `allowPrivateAddresses` of the issuer if it is inside the network, and look whether the operator denies that for all"
+            "the key set cannot be used: its host has no address that may be connected to; private ones take `allowPrivateAddresses: true`, unless the operator denies them"
         ]],
     )
     .await;
@@ -204,7 +204,7 @@ async fn a_private_address_takes_the_word_of_the_issuers_entry_and_of_the_gatewa
     let addresses = AddressPolicy { allow_private: true, ..LOOPBACK };
     let authenticator = build(vec![settings], &FakeClock::new(), addresses);
     authenticator.refresh(0).await;
-    assert!(last_error(&authenticator).contains("set `allowPrivateAddresses` of the issuer"));
+    assert!(last_error(&authenticator).contains("private ones take `allowPrivateAddresses: true`"));
 }
 
 #[tokio::test]
