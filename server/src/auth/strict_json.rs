@@ -67,10 +67,6 @@ impl<'de> Visitor<'de> for Unique<'_> {
         Ok(value.into())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
         while let Some(element) = elements.next_element_seed(Unique { duplicate: &mut *self.duplicate })? {
@@ -119,6 +115,13 @@ mod tests {
             assert_eq!(object(document.as_bytes()), Err(InvalidToken::Malformed), "{document}");
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(InvalidToken::Malformed));
+    }
+
+    #[test]
+    fn every_kind_of_value_reads_as_the_ordinary_parser_reads_it() {
+        let document = r#"{"a":null,"b":true,"c":-1,"d":18446744073709551615,"e":1.5,"f":"x","g":"\u00e9\n","h":[1,[]],"i":{"j":{}}}"#;
+        let expected: Value = serde_json::from_str(document).unwrap();
+        assert_eq!(Value::Object(object(document.as_bytes()).unwrap()), expected);
     }
 
     proptest! {
