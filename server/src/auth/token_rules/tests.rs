@@ -122,6 +122,23 @@ fn required_claims_must_all_be_there_with_a_stated_value() {
 }
 
 #[test]
+fn integers_and_booleans_count_as_their_text_and_fractions_as_none() {
+    for (value, text, expected) in [
+        (json!(-1), "-1", true),
+        (json!(u64::MAX), "18446744073709551615", true),
+        (json!(7), "7", true),
+        (json!(true), "true", true),
+        (json!(false), "false", true),
+        (json!(1.5), "1.5", false),
+        (json!(null), "null", false),
+        (json!({}), "{}", false),
+    ] {
+        let rules = rules(|rules| rules.required_claims = vec![when("x", ClaimTest::Equals(text.to_owned()))]);
+        assert_eq!(rules.check_required(&payload(json!({ "x": value }))).is_ok(), expected, "{value}");
+    }
+}
+
+#[test]
 fn a_workload_is_known_by_any_one_of_its_marks() {
     let marked = rules(|rules| {
         rules.workloads = vec![
