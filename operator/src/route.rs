@@ -64,7 +64,9 @@ pub fn route_owner<'a>(
     let in_the_way = older.filter_map(|other| {
         let (other_host, other_paths) = routes(other)?;
         let namespace = other.namespace().unwrap_or_default();
-        let path = other_paths.intersection(&paths).next()?.clone();
+        // The endpoint itself, where that is shared: it says more than what hangs on it.
+        let shared = other_paths.intersection(&paths);
+        let path = shared.min_by_key(|path| (path.starts_with("/.well-known/"), path.len()))?.clone();
         let holds = other_host == host && policy.allows(&namespace, &host);
         holds.then(|| (self::age(other), RouteOwner { namespace, name: other.name_any(), path }))
     });
@@ -97,7 +99,8 @@ mod tests {
         let old = mcp_server("old", 1, "https://mcp.example.com/mcp");
         let young = mcp_server("young", 2, "https://mcp.example.com/mcp");
         let both = [old.clone(), young.clone()];
-        assert_eq!(route_owner(&young, &both).unwrap().name, "old");
+        let owner = route_owner(&young, &both).unwrap();
+        assert_eq!((owner.name.as_str(), owner.path.as_str()), ("old", "/mcp"));
         assert_eq!(route_owner(&old, &both), None);
     }
 
