@@ -12,6 +12,7 @@
 //! - [`gateway_report`]: what each pod tells the operator about itself
 //! - [`claim_path`]: where a claim stands in a token
 //! - [`revision`]: the short name of a file's content, by which both sides know the same bytes
+//! - [`scope`]: what an OAuth scope is
 //! - [`text`]: cutting text that came from elsewhere
 //! - [`generated`]: the files that `cargo generate` writes
 //!
@@ -28,6 +29,7 @@ pub mod generated;
 #[cfg(feature = "kube")]
 pub mod mcp_server;
 pub mod revision;
+pub mod scope;
 pub mod text;
 
 #[cfg(feature = "kube")]

@@ -10,6 +10,7 @@ use crds::{
         Visibility,
     },
     mcp_server::{self, Auth, Authorization},
+    scope::is_scope_token,
 };
 
 use super::{Checked, Invalid, files::sorted};
@@ -49,11 +50,9 @@ fn unknown_issuers(index: usize, rule: &mcp_server::AuthorizationRule, issuers: 
 
 /// A rule of CEL too: with such a policy no pod would start, and those that run would keep the policy of before.
 fn no_scopes(implications: &[mcp_server::ScopeImplication]) -> impl Iterator<Item = Invalid> {
-    let is_scope = |scope: &String| {
-        !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
-    };
     let wrong = implications.iter().enumerate();
-    let wrong = wrong.filter(move |(_, one)| !one.implies.iter().chain([&one.scope]).all(is_scope));
+    let wrong =
+        wrong.filter(move |(_, one)| !one.implies.iter().chain([&one.scope]).all(|scope| is_scope_token(scope)));
     wrong.map(|(index, _)| {
         Invalid::spec(
             format!("spec.authorization.scopeImplications[{index}]"),

@@ -3,8 +3,11 @@
 //! Compiled once per policy file, then only read. The first rule whose glob matches decides alone,
 //! then the built-ins' own rules, then the default. It never looks at who is asking.
 
-use crds::gateway_config::{
-    AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy, ScopeImplication, Visibility,
+use crds::{
+    gateway_config::{
+        AuthMode, AuthorizationDefault, AuthorizationRule, Builtins, GatewayPolicy, ScopeImplication, Visibility,
+    },
+    scope::is_scope_token,
 };
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -164,12 +167,6 @@ fn implications(declared: &[ScopeImplication]) -> Result<Implications, PolicyErr
         Some(index) => Err(PolicyError::Implication { index }),
         None => Ok(Implications::compile(declared)),
     }
-}
-
-/// Source: RFC 6749, section 3.3. A challenge could not name anything else.
-fn is_scope_token(scope: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    !scope.is_empty() && scope.bytes().all(allowed)
 }
 
 /// `*` alone is special here. What globset would also read as special (`?`, `[`, `{`, `\`) is no part

@@ -10,6 +10,7 @@ use crds::{
         ClaimCondition, ClaimTest, IssuerConfig, ScopeMapping, TokenRules,
         auth::{MAX_AGE_SECONDS, MAX_LEEWAY_SECONDS},
     },
+    scope::is_scope_token,
 };
 
 use super::{WrongField, http_url};
@@ -112,10 +113,8 @@ fn scope_mapping(mapping: &ScopeMapping, field: &str) -> Result<(), WrongField> 
     each_text(&mapping.grant_scopes, &scopes, scope)
 }
 
-/// Source: RFC 6749, section 3.3.
 fn scope(text: &str, field: &str) -> Result<(), WrongField> {
-    let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if !text.is_empty() && text.bytes().all(is_token) {
+    if is_scope_token(text) {
         return Ok(());
     }
     Err(WrongField::new(field, "must be an OAuth scope: printable ASCII without space, quote and backslash"))
