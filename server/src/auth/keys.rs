@@ -225,7 +225,7 @@ impl IssuerKeys {
                 let (usable, seconds) = (loaded.set.usable(), loaded.age(clock.monotonic()).as_secs());
                 info!(issuer = %issuer, usable, "took over {usable} keys of {issuer} that are {seconds} s old");
                 snapshot.found(loaded.set.identity());
-                self.put_into_force(loaded);
+                self.put_into_force(Arc::new(loaded));
             }
             Err(reason) => {
                 warn!(issuer = %issuer, reason = %reason, "the snapshot of the keys of {issuer} is ignored: {reason}");
@@ -310,19 +310,18 @@ impl IssuerKeys {
             let (usable, skipped, issuer) = (set.usable(), set.skipped().total(), &self.issuer);
             info!(issuer = %issuer, usable, skipped, "loaded {usable} keys of {issuer}, left out {skipped}");
         }
-        self.put_into_force(loaded);
+        self.put_into_force(Arc::new(loaded));
     }
 
     /// Begins with what `before` has, which came from the same place in the same way. Its age goes on.
     pub(super) fn inherit(&self, before: &Self) {
         if let Some(loaded) = before.loaded.load_full() {
-            self.loaded.store(Some(loaded));
-            self.ever_loaded.store(true, Ordering::Release);
+            self.put_into_force(loaded);
         }
     }
 
-    fn put_into_force(&self, loaded: LoadedKeys) {
-        self.loaded.store(Some(Arc::new(loaded)));
+    fn put_into_force(&self, loaded: Arc<LoadedKeys>) {
+        self.loaded.store(Some(loaded));
         self.ever_loaded.store(true, Ordering::Release);
     }
 

@@ -8,11 +8,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     folder::Folder,
-    keys::{EC, OTHER_EC, ec_jwk},
-    support::{AUDIENCE, Answer, FakeClock, ISSUER, NOW, Signer, ask, build, invalid, token},
+    support::{
+        AUDIENCE, Answer, FakeClock, ISSUER, NOW, Signer, ask, build, invalid, is_unavailable, new, new_keys, old,
+        old_keys, token,
+    },
 };
 use crate::{
-    auth::{Authenticator, InvalidToken, IssuerSettings, KeySource, Refusal},
+    auth::{Authenticator, InvalidToken, IssuerSettings, KeySource},
     net::AddressPolicy,
 };
 
@@ -75,22 +77,6 @@ impl Scene {
     }
 }
 
-fn old() -> Signer {
-    Signer::Ec(&EC, "old")
-}
-
-fn new() -> Signer {
-    Signer::Ec(&OTHER_EC, "new")
-}
-
-fn old_keys() -> [Value; 1] {
-    [ec_jwk(&EC, "old")]
-}
-
-fn new_keys() -> [Value; 1] {
-    [ec_jwk(&OTHER_EC, "new")]
-}
-
 #[tokio::test]
 async fn a_file_that_comes_late_makes_the_issuer_ready() {
     let scene = Scene::new();
@@ -98,7 +84,7 @@ async fn a_file_that_comes_late_makes_the_issuer_ready() {
     assert_eq!((scene.authenticator.ready(), scene.state()), (false, KeySetState::Pending));
     assert_eq!(scene.problem(), "it cannot be read: entity not found");
     let answer = scene.ask(old()).await;
-    assert!(matches!(answer, Err(Refusal::KeysUnavailable { .. })), "{answer:?}");
+    assert!(is_unavailable(&answer), "{answer:?}");
     scene.write(NOW, &old_keys());
     scene.look().await;
     assert_eq!((scene.authenticator.ready(), scene.state()), (true, KeySetState::Ready));
@@ -167,7 +153,7 @@ async fn a_set_without_a_usable_key_withdraws_the_keys_and_the_same_file_brings_
     scene.look().await;
     assert_eq!(scene.problem(), "it has no key that fits one of the `algorithms` of this issuer");
     let answer = scene.ask(old()).await;
-    assert!(matches!(answer, Err(Refusal::KeysUnavailable { .. })), "{answer:?}");
+    assert!(is_unavailable(&answer), "{answer:?}");
     scene.write(NOW, &old_keys());
     scene.look().await;
     assert!(scene.ask(old()).await.is_ok());
@@ -191,7 +177,7 @@ async fn keys_age_from_when_the_operator_asked_and_looking_again_does_not_renew_
     scene.clock.advance(Duration::from_secs(1));
     scene.look().await;
     let answer = scene.ask(old()).await;
-    assert!(matches!(answer, Err(Refusal::KeysUnavailable { .. })), "{answer:?}");
+    assert!(is_unavailable(&answer), "{answer:?}");
     assert_eq!((scene.state(), scene.authenticator.ready()), (KeySetState::Expired, true));
     scene.write(NOW + 1801, &old_keys());
     scene.look().await;

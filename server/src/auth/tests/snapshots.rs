@@ -3,17 +3,18 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time::Duration};
 
 use crds::{gateway_config::SignatureAlgorithm, gateway_report::KeySetState};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     folder::Folder,
     issuer_server::{IssuerServer, Reply},
     key_fetching::{LOOPBACK, settings},
-    keys::{EC, OTHER_EC, ec_jwk},
-    support::{Answer, FakeClock, NOW, Signer, ask, deps, document, token},
+    support::{
+        Answer, FakeClock, NOW, Signer, ask, deps, document, is_unavailable, new, new_keys, old, old_keys, token,
+    },
 };
-use crate::auth::{AuthDeps, Authenticator, IssuerSettings, KeyCache, Refusal, snapshot::Origin};
+use crate::auth::{AuthDeps, Authenticator, IssuerSettings, KeyCache, snapshot::Origin};
 
 /// An issuer, a folder, and one process after the other.
 struct Scene {
@@ -82,26 +83,6 @@ impl Scene {
 
 fn state(process: &Authenticator) -> (bool, KeySetState) {
     (process.ready(), process.reports()[0].state)
-}
-
-fn old() -> Signer {
-    Signer::Ec(&EC, "old")
-}
-
-fn new() -> Signer {
-    Signer::Ec(&OTHER_EC, "new")
-}
-
-fn old_keys() -> [Value; 1] {
-    [ec_jwk(&EC, "old")]
-}
-
-fn new_keys() -> [Value; 1] {
-    [ec_jwk(&OTHER_EC, "new")]
-}
-
-fn is_unavailable(answer: &Answer) -> bool {
-    matches!(answer, Err(Refusal::KeysUnavailable { .. }))
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::keys::{EC, Ec, RSA, ec_jwk, rsa_jwk, sign_rs256};
+use super::keys::{EC, Ec, OTHER_EC, RSA, ec_jwk, rsa_jwk, sign_rs256};
 use crate::{
     auth::{AuthDeps, Authenticator, InvalidToken, IssuerSettings, KeyRules, KeySet, KeySource, Principal, Refusal},
     clock::Clock,
@@ -171,4 +171,29 @@ pub(super) async fn ask(authenticator: &Authenticator, token: &str) -> Answer {
 
 pub(super) fn invalid(reason: InvalidToken) -> Answer {
     Err(Refusal::Invalid(reason))
+}
+
+/// Who signs before a change of keys.
+pub(super) fn old() -> Signer {
+    Signer::Ec(&EC, "old")
+}
+
+/// Who signs after it.
+pub(super) fn new() -> Signer {
+    Signer::Ec(&OTHER_EC, "new")
+}
+
+/// The set before it.
+pub(super) fn old_keys() -> [Value; 1] {
+    [ec_jwk(&EC, "old")]
+}
+
+/// The set after it.
+pub(super) fn new_keys() -> [Value; 1] {
+    [ec_jwk(&OTHER_EC, "new")]
+}
+
+/// Whether there were no keys to judge with.
+pub(super) fn is_unavailable(answer: &Answer) -> bool {
+    matches!(answer, Err(Refusal::KeysUnavailable { .. }))
 }
