@@ -8,7 +8,7 @@ use tests::{
     cluster::{HOST_ADDRESS, NODE_ADDRESS},
     command::wait_until,
     keycloak::{Keycloak, PERSON},
-    sdk_oauth::{MODES, Run, SdkOAuth},
+    sdk_oauth::{MODES, Run, SdkOAuth, ensure_walked},
 };
 
 use crate::{
@@ -47,7 +47,7 @@ pub(crate) fn an_sdk_finds_its_way_from_the_url_to_a_call(world: &World) -> Resu
         let answer = run(&space, &sdk, &keycloak, mode)?;
         ensure!(answer["protocolVersion"] == revision, "{mode}: {answer}");
         ensure!(answer["results"][0]["structured"]["message"] == "pong", "{mode}: {answer}");
-        way(&answer, &endpoint, &discovery).with_context(|| format!("{mode}: {answer}"))?;
+        ensure_walked(&answer, &endpoint, &discovery).with_context(|| format!("{mode}: {answer}"))?;
         println!("        {mode}: signed in, called with the scopes {}", answer["granted"]);
     }
     Ok(())
@@ -65,26 +65,4 @@ fn run(space: &Space<'_>, sdk: &SdkOAuth, keycloak: &Keycloak, mode: &str) -> Re
     let calls = json!([{ "name": "ping", "arguments": {} }]);
     let person = (PERSON, keycloak.password());
     sdk.run(launcher, &Run { endpoint: &space.endpoint(), mode, calls: &calls, ca_file: &authority, person })
-}
-
-/// Nothing was told to the SDK but the URL, and every step was where the one before said.
-fn way(answer: &Value, endpoint: &str, discovery: &Value) -> Result<()> {
-    let steps = answer["walk"].as_array().context("it took no step")?;
-    let step = |method: &str, url: &str| {
-        let found = steps.iter().find(|step| step["method"] == method && step["url"] == url);
-        found.with_context(|| format!("no {method} {url}"))
-    };
-    let url = |member: &str| discovery[member].as_str().context("an endpoint of the authorization server");
-    let metadata = endpoint.replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
-    let refused = step("POST", endpoint)?;
-    ensure!(refused["status"] == 401, "the first request is answered with 401");
-    ensure!(refused["challenge"].as_str().is_some_and(|challenge| challenge.contains(&metadata)), "{refused}");
-    ensure!(step("GET", &metadata)?["status"] == 200, "the metadata is there");
-    ensure!(step("POST", url("registration_endpoint")?)?["status"] == 201, "the SDK registered itself");
-    let token = step("POST", url("token_endpoint")?)?;
-    ensure!(token["status"] == 200 && token["form"]["resource"] == endpoint, "a token for the resource: {token}");
-    let authorization = &answer["authorization"];
-    ensure!(authorization["code_challenge_method"] == "S256", "PKCE: {authorization}");
-    ensure!(authorization["resource"] == endpoint, "the resource was named: {authorization}");
-    Ok(())
 }

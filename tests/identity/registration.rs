@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use serde_json::{Value, json};
 use tests::{
     keycloak::PERSON,
-    sdk_oauth::{MODES, Run, SdkOAuth},
+    sdk_oauth::{MODES, Run, SdkOAuth, ensure_walked},
 };
 
 use crate::{gateway::assert_invalid, it::support::Era, world::World};
@@ -79,29 +79,7 @@ pub(crate) async fn the_sdk_registers_signs_in_and_calls(world: &mut World) {
         assert_eq!(answer["protocolVersion"], revision, "{mode}: {answer}");
         assert_eq!(answer["tools"], json!(["echo", "health_check", "ping"]), "{mode}: {answer}");
         assert_eq!(answer["results"][0]["structured"]["message"], "pong", "{mode}: {answer}");
-        assert_way(&answer, &world.found_at, &discovery);
+        ensure_walked(&answer, &world.found_at, &discovery)
+            .unwrap_or_else(|problem| panic!("{mode}: {problem:#} in {answer}"));
     }
-}
-
-/// Each step of the way, found by what the step before said.
-fn assert_way(answer: &Value, endpoint: &str, discovery: &Value) {
-    let steps = answer["walk"].as_array().unwrap();
-    let step = |method: &str, url: &str| {
-        let found = steps.iter().find(|step| step["method"] == method && step["url"] == url);
-        found.unwrap_or_else(|| panic!("no {method} {url} in {answer}"))
-    };
-    let url = |member: &str| discovery[member].as_str().unwrap();
-    let metadata = endpoint.replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
-    let refused = step("POST", endpoint);
-    assert_eq!(refused["status"], 401);
-    assert!(refused["challenge"].as_str().unwrap().contains(&metadata), "{refused}");
-    assert_eq!(step("GET", &metadata)["status"], 200);
-    assert_eq!(step("POST", url("registration_endpoint"))["status"], 201);
-    let authorization = &answer["authorization"];
-    assert_eq!(authorization["code_challenge_method"], "S256", "{authorization}");
-    assert_eq!(authorization["resource"], endpoint, "{authorization}");
-    let token = step("POST", url("token_endpoint"));
-    assert_eq!(token["status"], 200);
-    assert_eq!(token["form"]["grant_type"], "authorization_code", "{token}");
-    assert_eq!(token["form"]["resource"], endpoint, "{token}");
 }

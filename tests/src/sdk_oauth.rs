@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
@@ -60,4 +60,28 @@ impl SdkOAuth {
         let line = said.lines().last().with_context(|| format!("the SDK printed nothing as {}", run.mode))?;
         serde_json::from_str(line).with_context(|| format!("the SDK printed `{line}` as {}", run.mode))
     }
+}
+
+/// Checks that nothing was told to the SDK but the URL: each step of its walk is where the one before said.
+pub fn ensure_walked(answer: &Value, endpoint: &str, discovery: &Value) -> Result<()> {
+    let steps = answer["walk"].as_array().context("it took no step")?;
+    let step = |method: &str, url: &str| {
+        let found = steps.iter().find(|step| step["method"] == method && step["url"] == url);
+        found.with_context(|| format!("no {method} {url}"))
+    };
+    let url = |member: &str| discovery[member].as_str().context("an endpoint of the authorization server");
+    let metadata = endpoint.replace("/mcp", "/.well-known/oauth-protected-resource/mcp");
+    let refused = step("POST", endpoint)?;
+    ensure!(refused["status"] == 401, "the first request is answered with 401");
+    ensure!(refused["challenge"].as_str().is_some_and(|challenge| challenge.contains(&metadata)), "{refused}");
+    ensure!(step("GET", &metadata)?["status"] == 200, "the metadata is there");
+    ensure!(step("POST", url("registration_endpoint")?)?["status"] == 201, "the SDK registered itself");
+    let authorization = &answer["authorization"];
+    ensure!(authorization["code_challenge_method"] == "S256", "PKCE: {authorization}");
+    ensure!(authorization["resource"] == endpoint, "the resource was named: {authorization}");
+    let token = step("POST", url("token_endpoint")?)?;
+    ensure!(token["status"] == 200, "a token: {token}");
+    ensure!(token["form"]["grant_type"] == "authorization_code", "for the code: {token}");
+    ensure!(token["form"]["resource"] == endpoint, "for the resource: {token}");
+    Ok(())
 }

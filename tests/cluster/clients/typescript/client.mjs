@@ -4,6 +4,8 @@
 // version such as 2026-07-28, is its version 2 held to that. CALLS is a JSON array of {"name", "arguments"}. The access token
 // comes in TOKEN; without one, or with one that lacks a scope, the SDK must meet the challenge.
 
+import { sdk } from "./sdk.mjs";
+
 const [url, mode, calls] = process.argv.slice(2);
 const challenges = [];
 
@@ -16,19 +18,8 @@ async function fetchAndNote(target, init) {
   return response;
 }
 
-async function sdk() {
-  if (mode === "v1") {
-    const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
-    const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
-    return { Client, StreamableHTTPClientTransport, options: {} };
-  }
-  const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-  const negotiation = mode === "legacy" ? "legacy" : { pin: mode };
-  return { Client, StreamableHTTPClientTransport, options: { versionNegotiation: { mode: negotiation } } };
-}
-
 async function main() {
-  const { Client, StreamableHTTPClientTransport, options } = await sdk();
+  const { Client, StreamableHTTPClientTransport, options } = await sdk(mode);
   const token = process.env.TOKEN;
   const requestInit = token ? { headers: { Authorization: `Bearer ${token}` } } : {};
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit, fetch: fetchAndNote });

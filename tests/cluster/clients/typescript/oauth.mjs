@@ -6,6 +6,7 @@
 import { randomUUID } from "node:crypto";
 
 import { signIn } from "./browser.mjs";
+import { sdk } from "./sdk.mjs";
 
 const [url, mode, calls] = process.argv.slice(2);
 
@@ -52,19 +53,8 @@ class Store {
   redirectToAuthorization(authorization) { this.authorization = authorization; }
 }
 
-async function sdk() {
-  if (mode === "v1") {
-    const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
-    const { StreamableHTTPClientTransport } = await import("@modelcontextprotocol/sdk/client/streamableHttp.js");
-    return { Client, StreamableHTTPClientTransport, options: {} };
-  }
-  const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-  const negotiation = mode === "legacy" ? "legacy" : { pin: mode };
-  return { Client, StreamableHTTPClientTransport, options: { versionNegotiation: { mode: negotiation } } };
-}
-
 async function main() {
-  const { Client, StreamableHTTPClientTransport, options } = await sdk();
+  const { Client, StreamableHTTPClientTransport, options } = await sdk(mode);
   const authProvider = new Store();
   const connect = async () => {
     const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch: fetchAndNote });
