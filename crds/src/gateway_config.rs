@@ -22,10 +22,12 @@ pub use authorization::{
     Visibility,
 };
 pub use limits::LimitsPolicy;
+pub use redis::{RedisClientCertificate, RedisConfig, RedisCredentials, RedisTls, RedisTopology};
 
 pub mod auth;
 mod authorization;
 pub mod limits;
+mod redis;
 
 /// The version written by this build (N).
 pub const CURRENT_VERSION: u32 = 1;
@@ -72,6 +74,9 @@ pub struct GatewayConfig {
     /// and what it sealed ends with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealing_key_files: Vec<String>,
+    /// Where replicas keep what they share. `None`: each process remembers for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisConfig>,
     /// Logs and traces.
     pub observability: Observability,
     /// Whether issuers, upstreams and collectors named here may have private addresses (RFC 1918, ULA).

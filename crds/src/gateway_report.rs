@@ -43,6 +43,9 @@ pub struct GatewayReport {
     /// One entry for each upstream of the configuration, in its order.
     #[serde(default)]
     pub upstreams: Vec<UpstreamReport>,
+    /// The shared store, as this pod sees it; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisReport>,
     /// What is wrong with mounted files, one sentence each: names, never content. Empty when all is well.
     #[serde(default)]
     pub file_problems: Vec<String>,
@@ -104,6 +107,34 @@ pub struct UpstreamReport {
     pub last_error: Option<String>,
 }
 
+/// The shared store, as one pod sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedisReport {
+    /// Whether it can be used now.
+    pub state: RedisState,
+    /// Whether it was reached since this pod started; never goes back.
+    pub connected_once: bool,
+    /// Why it cannot be used, or only in part, one sentence without addresses of nodes and secrets; absent while it is [`RedisState::Ready`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Whether the shared store can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RedisState {
+    /// It has not been tried to the end yet.
+    Pending,
+    /// It answers, and takes what is written.
+    Ready,
+    /// It answers, and refuses what is new: its memory is full.
+    Full,
+    /// It cannot be reached, does not answer in time, or refuses what we ask.
+    Failing,
+    /// It refuses name or password, or what our user may do.
+    Refused,
+}
+
 /// Whether tokens of an issuer can be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeySetState {
@@ -160,6 +191,7 @@ impl GatewayReport {
             tools,
             issuers,
             upstreams,
+            redis,
             file_problems,
             draining: _,
         } = self;
@@ -175,6 +207,8 @@ impl GatewayReport {
             texts("issuers[].keyIds", &issuer.key_ids)?;
             text("issuers[].lastError", issuer.last_error.as_deref().unwrap_or_default())?;
         }
+        let redis_error = redis.as_ref().and_then(|redis| redis.last_error.as_deref());
+        text("redis.lastError", redis_error.unwrap_or_default())?;
         length("upstreams", upstreams.len())?;
         upstreams.iter().try_for_each(UpstreamReport::check_bounds)
     }
@@ -295,6 +329,7 @@ mod tests {
             tools: ToolsReport { count: 3, digest: "0123456789".to_owned() },
             issuers: Vec::new(),
             upstreams: Vec::new(),
+            redis: None,
             file_problems: Vec::new(),
             draining: false,
         }
@@ -331,6 +366,18 @@ mod tests {
     }
 
     prop_compose! {
+        fn any_redis()(
+            state in prop::sample::select(vec![
+                RedisState::Pending, RedisState::Ready, RedisState::Full, RedisState::Failing, RedisState::Refused,
+            ]),
+            connected_once in any::<bool>(),
+            last_error in prop::option::of("[ -~]{0,8}"),
+        ) -> RedisReport {
+            RedisReport { state, connected_once, last_error }
+        }
+    }
+
+    prop_compose! {
         fn any_report()(
             config_revision in "[0-9a-f]{10}",
             policy_revision in "[0-9a-f]{10}",
@@ -338,11 +385,12 @@ mod tests {
             count in any::<u32>(),
             issuers in prop::collection::vec(any_issuer(), 0..3),
             upstreams in prop::collection::vec(any_upstream(), 0..3),
+            redis in prop::option::of(any_redis()),
             file_problems in prop::collection::vec("[ -~é]{0,20}", 0..3),
             draining in any::<bool>(),
         ) -> GatewayReport {
             GatewayReport {
-                config_revision, policy_revision, eras, issuers, upstreams, file_problems, draining,
+                config_revision, policy_revision, eras, issuers, upstreams, redis, file_problems, draining,
                 tools: ToolsReport { count, digest: "d".to_owned() },
                 ..small()
             }

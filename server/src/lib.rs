@@ -57,6 +57,7 @@ pub mod router;
 pub mod seal;
 mod serve;
 pub mod startup;
+pub mod store;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -23,6 +23,7 @@ pub fn report(app: &App) -> GatewayReport {
         },
         upstreams: app.upstreams().iter().map(|upstream| upstream_report(&upstream.report())).collect(),
         issuers: app.authenticator().map(|authenticator| authenticator.reports()).unwrap_or_default(),
+        redis: None,
         file_problems: app.file_problems().into_iter().take(MAX_ITEMS).map(|problem| bounded(&problem)).collect(),
         draining: app.draining(),
     }

@@ -184,13 +184,38 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_redis()(
+        topology in prop::sample::select(vec![
+            RedisTopology::Standalone, RedisTopology::Sentinel, RedisTopology::Cluster,
+        ]),
+        (addresses, key_prefix, master_name) in (texts(), text(), prop::option::of(text())),
+        credentials in prop::option::of((prop::option::of(text()), text())),
+        tls in prop::option::of((prop::option::of(text()), prop::option::of((text(), text())))),
+        required in any::<bool>(),
+    ) -> RedisConfig {
+        let client = |(certificate_file, key_file)| RedisClientCertificate { certificate_file, key_file };
+        RedisConfig {
+            topology,
+            addresses,
+            master_name,
+            key_prefix,
+            credentials: credentials
+                .map(|(username_file, password_file)| RedisCredentials { username_file, password_file }),
+            tls: tls.map(|(ca_file, certificate)| RedisTls { ca_file, client: certificate.map(client) }),
+            required,
+        }
+    }
+}
+
+prop_compose! {
     fn any_config()(
         (name, namespace, public_url) in (text(), text(), text()),
         (accepted_hosts, allowed_origins) in (texts(), texts()),
         open in any::<bool>(),
         issuers in prop::collection::vec(any_issuer(), 0..3),
         (ping, echo, health_check) in any::<(bool, bool, bool)>(),
-        (upstreams, sealing_key_files) in (prop::collection::vec(any_upstream(), 0..3), texts()),
+        (upstreams, sealing_key_files, redis) in
+            (prop::collection::vec(any_upstream(), 0..3), texts(), prop::option::of(any_redis())),
         log_level in prop::sample::select(vec![LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug]),
         otlp_endpoint in prop::option::of(text()),
         allow_private_addresses in any::<bool>(),
@@ -205,6 +230,7 @@ prop_compose! {
             builtins: Builtins { ping, echo, health_check },
             upstreams,
             sealing_key_files,
+            redis,
             observability: Observability { log_level, otlp_endpoint },
             allow_private_addresses,
         }

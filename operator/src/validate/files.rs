@@ -37,6 +37,7 @@ pub(super) fn config(
         },
         upstreams,
         sealing_key_files: vec![sealing_key_file()],
+        redis: None,
         observability: Observability {
             log_level: log_level(spec.observability.log_level),
             otlp_endpoint: spec.observability.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),

@@ -177,6 +177,7 @@ fn report() -> GatewayReport {
         tools: ToolsReport { count: 3, digest: "d".to_owned() },
         issuers: Vec::new(),
         upstreams: Vec::new(),
+        redis: None,
         file_problems: Vec::new(),
         draining: false,
     }

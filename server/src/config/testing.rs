@@ -22,6 +22,7 @@ pub(crate) fn document() -> GatewayConfig {
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
+        redis: None,
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,
     }

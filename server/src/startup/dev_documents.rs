@@ -19,6 +19,7 @@ pub(super) fn configuration(url: &str) -> GatewayConfig {
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
+        redis: None,
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,
     }

@@ -41,6 +41,7 @@ fn configuration(port: u16) -> GatewayConfig {
         builtins: Builtins { ping: false, echo: false, health_check: false },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
+        redis: None,
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: false,
     }

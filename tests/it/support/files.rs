@@ -109,6 +109,7 @@ fn config() -> GatewayConfig {
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
+        redis: None,
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: true,
     }

@@ -318,6 +318,7 @@ fn verification(valid: &ValidServer) -> PodVerification {
                 last_error: None,
             }],
             upstreams: Vec::new(),
+            redis: None,
             file_problems: Vec::new(),
             draining: false,
         }),
