@@ -60,7 +60,7 @@ impl Serve<'_> {
             Err(error) => return refuse_in(asked.version, asked.id, error, ending),
         };
         // Where streams cannot be resumed, a client of the older era cannot be asked on one.
-        let can_ask = asked.accepts_stream && asked.session.is_some() && policy.sessions_have_state();
+        let can_ask = asked.accepts_stream && asked.session.is_some() && self.endpoint.sessions_have_state(policy);
         let has_listener = asked.progress_token.is_some() || asked.log_level.is_some() || can_ask;
         let (sender, receiver) = (has_listener && asked.accepts_stream).then(|| mpsc::channel(NOTES)).unzip();
         let context = self.context(&asked, sender.clone(), retry.responses, state, ending.traceparent());
@@ -80,9 +80,11 @@ impl Serve<'_> {
             work: until(cancelled, work),
             notes: receiver,
             progress_token: progress_token.map(ToOwned::to_owned),
+            request_id: self.endpoint.replicas.is_some().then(|| id.to_owned()),
             ending,
             style: accepts_stream.then(|| StreamStyle { retention: self.retention(), keep_alive: self.keep_alive() }),
             session,
+            replicas: self.endpoint.replicas.clone(),
             tasks: self.endpoint.tasks.clone(),
         };
         responding.respond().await
