@@ -12,7 +12,7 @@ use super::{
     endpoint::Caller,
     envelope::Refused,
     error::McpError,
-    input::{Retry, StateBinding},
+    input::{Retry, STATE_LIFETIME, StateBinding},
     modern,
     record::CallOutcome,
     reply::McpReply,
@@ -25,6 +25,7 @@ use crate::{
     features::{Call, CallContext, CallKind, ClientCapabilities, Denied, InputResponses, LogLevel, Note, Notes},
     places::Place,
     protocol::ProtocolVersion,
+    store::{Key, KeyKind},
 };
 
 /// Notes of one call that are on their way to the client. More are dropped: each is superseded by the next.
@@ -55,7 +56,7 @@ impl Serve<'_> {
             Ok(call) => call,
             Err((kind, denied)) => return self.deny(&kind, denied, &asked, ending),
         };
-        let state = match self.check(asked.version, &call, &retry) {
+        let state = match self.check(asked.version, &call, &retry).await {
             Ok(state) => state,
             Err(error) => return refuse_in(asked.version, asked.id, error, ending),
         };
@@ -130,7 +131,12 @@ impl Serve<'_> {
     }
 
     /// What is checked once the caller may know that the target exists. Gives the unsealed state.
-    fn check(&self, version: ProtocolVersion, call: &Call, retry: &Retry<'_>) -> Result<Option<Arc<[u8]>>, McpError> {
+    async fn check(
+        &self,
+        version: ProtocolVersion,
+        call: &Call,
+        retry: &Retry<'_>,
+    ) -> Result<Option<Arc<[u8]>>, McpError> {
         if !version.is_modern() {
             return Ok(None);
         }
@@ -139,7 +145,21 @@ impl Serve<'_> {
         }
         let Some(state) = &retry.state else { return Ok(None) };
         let binding = StateBinding::new(self.caller.principal, call.kind());
-        binding.open(&self.endpoint.keys, state, self.endpoint.clock.now()).map(|state| Some(state.into()))
+        let opened = binding.open(&self.endpoint.keys, state, self.endpoint.clock.now())?;
+        if call.repeats_do_harm() {
+            self.use_once(state).await?;
+        }
+        Ok(Some(opened.into()))
+    }
+
+    /// Of two requests with one state the first one runs. Fails closed: who cannot look it up runs nothing.
+    async fn use_once(&self, state: &str) -> Result<(), McpError> {
+        let mark = Key::new(KeyKind::Mark, &[state.as_bytes()]);
+        match self.endpoint.marks.claim(&mark, STATE_LIFETIME).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(McpError::unknown_request_state()),
+            Err(_) => Err(McpError::store_unavailable()),
+        }
     }
 }
 

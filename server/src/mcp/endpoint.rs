@@ -27,7 +27,7 @@ use crate::{
     places::{Place, Places},
     protocol::{Era, ProtocolVersion},
     seal::KeyRing,
-    store::Store,
+    store::{MemoryStore, Store},
 };
 
 /// Streams of the process that are open at a time, those of `subscriptions/listen` and of sessions. Chosen: 20 KiB
@@ -67,6 +67,8 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     /// `None` where nothing is shared.
     pub(super) replicas: Option<Arc<Replicas>>,
+    /// What may be used once. Where nothing is shared each process knows its own.
+    pub(super) marks: Arc<dyn Store>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) streams: Places,
@@ -91,6 +93,7 @@ impl Endpoint {
         Self(Arc::new(Inner {
             features,
             sessions: Sessions::new(Arc::clone(&keys), shared_store.is_some()),
+            marks: shared_store.clone().unwrap_or_else(|| Arc::new(MemoryStore::default())),
             replicas: shared_store.map(|store| Arc::new(Replicas::new(store, Arc::clone(&keys)))),
             keys,
             clock,

@@ -199,7 +199,7 @@ impl McpError {
 
     /// What this needs only the shared store knows, and it cannot be asked.
     pub(super) fn store_unavailable() -> Self {
-        let message = "what this needs cannot be looked up at the moment: try again in a second; the session goes on";
+        let message = "what this needs cannot be looked up at the moment: try again in a second";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, message)
     }
 

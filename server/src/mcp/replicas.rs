@@ -40,6 +40,9 @@ use crate::{
     store::{Key, KeyKind, Store, StoreError},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How long a replica counts as alive after it last said so. Chosen: three times [`ALIVE_EVERY`], so that one lost write
 /// does no harm.
 const ALIVE: Duration = Duration::from_secs(15);

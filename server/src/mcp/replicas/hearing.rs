@@ -64,6 +64,11 @@ impl Waiters {
         Waiter { stream: (session, stream), number, called: receiver, waiters: Arc::clone(&self.0) }
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     fn wrote(&self, stream: Stream) {
         if let Some(sender) = lock(&self.0).get(&stream) {
             sender.send_modify(|called| called.wrote += 1);

@@ -44,7 +44,7 @@ mod level {
 
     use crate::features::LogLevel;
 
-    #[expect(clippy::ref_option, reason = "serde gives it like this")]
+    #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde gives it like this")]
     pub(super) fn serialize<S: Serializer>(level: &Option<LogLevel>, serializer: S) -> Result<S::Ok, S::Error> {
         match level {
             Some(level) => serializer.serialize_str(level.as_str()),
