@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
-//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, `files`,
+//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`store`], [`net`], [`seal`], [`protocol`], `json`, `files`,
 //! [`clock`].
 //! `gateway` and `mcp` never see axum; nothing but [`config`], [`policy_file`] and the tasks of [`auth`]
 //! that renew keys reads a mounted file.
