@@ -103,6 +103,11 @@ impl RedisServer {
         self.address.port()
     }
 
+    /// Where it keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it says to the administrator's command.
     pub fn ask(&self, words: &[&str]) -> Result<String> {
         Ok(output(self.cli().args(words))?.trim_end().to_owned())

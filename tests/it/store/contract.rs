@@ -19,7 +19,7 @@ async fn a_redis_keeps_the_contract() {
     running.end().await;
 }
 
-async fn keeps_the_contract(store: &dyn Store) {
+pub(super) async fn keeps_the_contract(store: &dyn Store) {
     one_of_many_claims_a_key(store).await;
     a_value_is_kept_until_it_is_taken(store).await;
     a_log_takes_each_number_once_and_keeps_the_newest(store).await;
@@ -28,6 +28,18 @@ async fn keeps_the_contract(store: &dyn Store) {
     sizes_are_bounded(store).await;
     what_is_told_is_heard(store).await;
     what_is_over_is_gone(store).await;
+}
+
+/// Each operation, whatever it answers.
+pub(super) async fn use_each_once(store: &dyn Store) {
+    let name = key("each");
+    let _ = store.claim(&name, TTL).await;
+    let _ = store.put(&name, Bytes::new(), TTL).await;
+    let _ = store.get(&name).await;
+    let _ = store.take(&name).await;
+    let _ = store.append(&name, entry(1, ""), 1, TTL).await;
+    let _ = store.read(&name, 0).await;
+    let _ = store.tell(Bytes::new()).await;
 }
 
 async fn one_of_many_claims_a_key(store: &dyn Store) {

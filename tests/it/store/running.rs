@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crds::gateway_config::RedisCredentials;
 use crds::gateway_report::RedisState;
 use server::{
     net::AddressPolicy,
@@ -84,6 +85,35 @@ pub(super) fn standalone(address: &str) -> RedisSettings {
         tls: None,
         required: false,
     }
+}
+
+/// Files with a name and a password, in a folder of their own.
+pub(super) struct UserFiles {
+    folder: tempfile::TempDir,
+}
+
+impl UserFiles {
+    pub(super) fn new(name: &str, password: &str) -> Self {
+        let files = Self { folder: tempfile::tempdir().unwrap() };
+        files.replace(name, password);
+        files
+    }
+
+    /// With a line break, as editors leave one.
+    pub(super) fn replace(&self, name: &str, password: &str) {
+        std::fs::write(self.folder.path().join("username"), format!("{name}\n")).unwrap();
+        std::fs::write(self.folder.path().join("password"), format!("{password}\n")).unwrap();
+    }
+
+    pub(super) fn credentials(&self) -> RedisCredentials {
+        let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        RedisCredentials { username_file: Some(path("username")), password_file: path("password") }
+    }
+}
+
+/// What a key is called in Redis.
+pub(super) fn name_of(key: &Key) -> String {
+    format!("{PREFIX}v1:{}", key.to_hex())
 }
 
 pub(super) fn key(name: &str) -> Key {

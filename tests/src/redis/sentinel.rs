@@ -2,7 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, process::Command, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::{RedisServer, RedisSetup, start};
@@ -60,6 +60,16 @@ impl SentinelRedis {
     /// `host:port` of each sentinel.
     pub fn addresses(&self) -> Vec<String> {
         self.sentinels.iter().map(|sentinel| format!("localhost:{}", sentinel.port())).collect()
+    }
+
+    /// Has the replica put in the place of the master, who lives.
+    pub fn fail_over(&self) -> Result<()> {
+        let sentinel = self.sentinels.first().context("there is no sentinel")?;
+        let mut cli = Command::new("redis-cli");
+        cli.args(["-p", &sentinel.port().to_string(), "SENTINEL", "FAILOVER", MASTER_NAME]);
+        let said = output(&mut cli)?;
+        ensure!(said.trim() == "OK", "the sentinel does not do it: {said}");
+        Ok(())
     }
 
     fn until_met(&self) -> Result<()> {

@@ -68,7 +68,9 @@ impl Dialer {
         let dial = async {
             let stream = connect(&self.resolve(address, attempt).await?).await?;
             let stream = encrypt(stream, &address.host, mounted.tls.as_ref()).await?;
-            self.greet(address, stream, mounted.credentials.as_ref(), on_push).await
+            let greeted = self.greet(address, stream, mounted.credentials.as_ref(), on_push).await;
+            // A server that does not like our certificate, or misses it, hangs up after its own part of the handshake.
+            greeted.map_err(|fault| if mounted.tls.is_some() && fault == Fault::Closed { Fault::Tls } else { fault })
         };
         timeout(CONNECT, dial).await.unwrap_or(Err(Fault::NoAnswer))
     }

@@ -16,7 +16,7 @@ use super::{
     dial::{Connection, OnPush},
     fault::Fault,
     link::Link,
-    run::{MountedReader, PROBE_INTERVAL},
+    run::{MountedReader, PROBE_INTERVAL, STEADY},
 };
 use crate::{
     files::Reader,
@@ -25,9 +25,6 @@ use crate::{
 
 /// For an answer on this connection, where nobody waits for one. Chosen: as long as connecting may take.
 const ANSWER: Duration = Duration::from_secs(1);
-
-/// A subscription that lived less than this is not followed by another at once.
-const STEADY: Duration = Duration::from_secs(2);
 
 impl RedisStore {
     pub(super) async fn keep_listening(&self) {
@@ -78,8 +75,9 @@ impl RedisStore {
             loop {
                 sleep(PROBE_INTERVAL).await;
                 let mut redis = connection.redis.clone();
-                let ping = cmd("PING");
-                if !matches!(timeout(ANSWER, ping.query_async::<Value>(&mut redis)).await, Ok(Ok(_))) {
+                let Ok(answer) = timeout(ANSWER, cmd("PING").query_async::<Value>(&mut redis)).await else { return };
+                // One whose disk is full says so even to this, and goes on telling.
+                if answer.is_err_and(|error| Fault::of_redis(error).ends_connection()) {
                     return;
                 }
             }

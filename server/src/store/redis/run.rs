@@ -38,8 +38,9 @@ const PROBE_TTL: Duration = Duration::from_secs(10);
 /// In a cluster keys are spread over nodes. Chosen: all of a few masters are met.
 const PROBES_IN_CLUSTER: u8 = 8;
 
-/// A connection that lived less than this is not followed by another at once. Chosen: the longest backoff.
-const STEADY: Duration = Duration::from_secs(2);
+/// How often a lost connection may be followed by another at once, and how long one must live for the backoff to be
+/// forgotten. Chosen: the longest backoff.
+pub(super) const STEADY: Duration = Duration::from_secs(2);
 
 /// For connections to end.
 const END: Duration = Duration::from_secs(1);
@@ -61,15 +62,18 @@ impl RedisStore {
 
     async fn keep_connected(&self) {
         let (reader, mut backoff) = (Reader::new(), Backoff::default());
-        let mut attempt = 0;
+        let (mut attempt, mut at_once) = (0, None::<Instant>);
         loop {
             let fault = match self.connect(&reader, attempt).await {
                 Ok(nodes) => {
                     let since = Instant::now();
                     let fault = self.use_until_lost(nodes).await;
-                    // One that does not answer would keep requests waiting for how it ends.
-                    if since.elapsed() >= STEADY && fault != Fault::NoAnswer {
+                    if since.elapsed() >= STEADY {
                         backoff.forget();
+                    }
+                    // One that does not answer would keep requests waiting for how it ends.
+                    if fault != Fault::NoAnswer && at_once.is_none_or(|last| last.elapsed() >= STEADY) {
+                        at_once = Some(Instant::now());
                         self.link.send_replace(Link::Connecting);
                         continue;
                     }
