@@ -229,7 +229,7 @@ pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Ac
     let start = Instant::now();
     let key = ObjectRef::from_obj(mcp_server.as_ref());
     // Nothing that a panic leaves half done is read again: state is rebuilt from caches.
-    let run = AssertUnwindSafe(reconcile(Arc::clone(&mcp_server), Arc::clone(&ctx))).catch_unwind();
+    let run = AssertUnwindSafe(Box::pin(reconcile(Arc::clone(&mcp_server), Arc::clone(&ctx)))).catch_unwind();
     let result = match timeout(DEADLINE, run).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {
