@@ -5,8 +5,10 @@
 
 mod auth;
 mod authorization;
+mod ca_bundle;
 mod endpoint;
 mod files;
+mod hosts;
 mod identity;
 mod image;
 mod issuers;

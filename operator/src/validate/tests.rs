@@ -53,7 +53,7 @@ fn a_ca_that_is_no_certificate_is_never_replaced_by_the_systems_roots() {
         WITH_CA,
         &with_ca("root.pem", b"not PEM"),
         &expect![
-            "InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"
+            "InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"
         ],
     );
 }
