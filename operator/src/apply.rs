@@ -58,6 +58,7 @@ pub async fn apply(
         service_account_keys,
         network_policy,
         service,
+        disruption_budget,
         sealing_secret,
         deployment,
         ingress,
@@ -72,6 +73,7 @@ pub async fn apply(
     }
     child::apply(writer, observed, network_policy).await?;
     child::apply(writer, observed, service).await?;
+    child::apply(writer, observed, disruption_budget).await?;
     if let Some(ingress) = ingress {
         child::apply(writer, observed, ingress).await?;
     }
@@ -80,11 +82,8 @@ pub async fn apply(
     }
     child::apply(writer, observed, deployment).await?;
 
-    let config_maps = [Some(config_map), Some(policy_config_map), service_account_keys.as_ref()];
-    let config_maps = config_maps.into_iter().flatten().map(|child| (ChildKind::ConfigMap, &child.metadata));
-    let routes = ingress.iter().map(|child| (ChildKind::Ingress, &child.metadata));
     let wanted: BTreeSet<(ChildKind, &str)> =
-        config_maps.chain(routes).filter_map(|(kind, metadata)| Some((kind, metadata.name.as_deref()?))).collect();
+        desired.children().into_iter().filter_map(|(kind, metadata)| Some((kind, metadata.name.as_deref()?))).collect();
     prune::prune(writer, observed, &wanted, revisions_in_use).await
 }
 

@@ -18,6 +18,7 @@ use k8s_openapi::{
         apps::v1::{Deployment, ReplicaSet},
         core::v1::{ConfigMap, Pod, Service, ServiceAccount},
         networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
@@ -111,6 +112,8 @@ pub struct Caches {
     pub network_policies: Store<PartialObjectMeta<NetworkPolicy>>,
     /// Ours.
     pub ingresses: Store<PartialObjectMeta<Ingress>>,
+    /// Ours.
+    pub disruption_budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
     /// Which objects are made for which `McpServer`.
     pub index: Arc<Index>,
 }
@@ -125,6 +128,7 @@ impl Caches {
             ChildKind::Service => metadata(&self.services, namespace, name),
             ChildKind::Deployment => metadata(&self.deployments, namespace, name),
             ChildKind::Ingress => metadata(&self.ingresses, namespace, name),
+            ChildKind::PodDisruptionBudget => metadata(&self.disruption_budgets, namespace, name),
         }
     }
 

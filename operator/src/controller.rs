@@ -189,6 +189,7 @@ async fn filled(caches: Caches) {
         caches.services.wait_until_ready(),
         caches.network_policies.wait_until_ready(),
         caches.ingresses.wait_until_ready(),
+        caches.disruption_budgets.wait_until_ready(),
     );
 }
 
@@ -251,6 +252,7 @@ impl Feeder {
             services: self.feed(client, streaming, child(ChildKind::Service), caches::keep, &all),
             network_policies: self.feed(client, streaming, child(ChildKind::NetworkPolicy), caches::keep, &all),
             ingresses: self.feed(client, streaming, child(ChildKind::Ingress), caches::keep, &all),
+            disruption_budgets: self.feed(client, streaming, child(ChildKind::PodDisruptionBudget), caches::keep, &all),
             index: Arc::clone(&self.index),
             mcp_servers,
         }

@@ -29,12 +29,13 @@ use crate::{
 const READ_CONDITIONS: &[&str] = &["Available", "Progressing", "ReplicaFailure"];
 
 /// The kinds whose child has the name of the `McpServer`.
-const NAMED_ALIKE: [ChildKind; 5] = [
+const NAMED_ALIKE: [ChildKind; 6] = [
     ChildKind::ServiceAccount,
     ChildKind::NetworkPolicy,
     ChildKind::Service,
     ChildKind::Deployment,
     ChildKind::Ingress,
+    ChildKind::PodDisruptionBudget,
 ];
 
 /// Where `observe` looks.

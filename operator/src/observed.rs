@@ -82,6 +82,8 @@ pub enum ChildKind {
     Deployment,
     /// `networking.k8s.io/v1`.
     Ingress,
+    /// `policy/v1`.
+    PodDisruptionBudget,
 }
 
 impl ChildKind {
@@ -94,6 +96,7 @@ impl ChildKind {
             Self::Service => "Service",
             Self::Deployment => "Deployment",
             Self::Ingress => "Ingress",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
         }
     }
 }

@@ -70,6 +70,9 @@ Secrets are made and never looked at. No get: the operator reads its caches.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [list, watch, create, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, create, patch]
 # The key that seals session ids: made once, never read, changed or listed; it goes with its McpServer.
 - apiGroups: [""]
   resources: [secrets]

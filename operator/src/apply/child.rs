@@ -9,6 +9,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         core::v1::{ConfigMap, Service, ServiceAccount},
         networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -59,6 +60,9 @@ impl Child for Deployment {
 }
 impl Child for Ingress {
     const KIND: ChildKind = ChildKind::Ingress;
+}
+impl Child for PodDisruptionBudget {
+    const KIND: ChildKind = ChildKind::PodDisruptionBudget;
 }
 
 /// Why a child is not as desired.

@@ -33,7 +33,11 @@ pub(super) async fn prune(
             ChildKind::ConfigMap => delete::<ConfigMap>(writer, child).await?,
             ChildKind::Ingress => delete::<Ingress>(writer, child).await?,
             // Always desired under the same name, so never doomed.
-            ChildKind::ServiceAccount | ChildKind::NetworkPolicy | ChildKind::Service | ChildKind::Deployment => {}
+            ChildKind::ServiceAccount
+            | ChildKind::NetworkPolicy
+            | ChildKind::Service
+            | ChildKind::Deployment
+            | ChildKind::PodDisruptionBudget => {}
         }
     }
     Ok(())
@@ -60,7 +64,11 @@ fn doomed<'a>(
         ChildKind::Ingress => true,
         ChildKind::ConfigMap if child.name() == keys => rolled && before_is_gone,
         ChildKind::ConfigMap => rolled && !kept.contains(child.name()),
-        ChildKind::ServiceAccount | ChildKind::NetworkPolicy | ChildKind::Service | ChildKind::Deployment => false,
+        ChildKind::ServiceAccount
+        | ChildKind::NetworkPolicy
+        | ChildKind::Service
+        | ChildKind::Deployment
+        | ChildKind::PodDisruptionBudget => false,
     };
     observed
         .children

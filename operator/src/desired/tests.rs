@@ -278,13 +278,15 @@ fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
         service_account_keys,
         network_policy,
         service,
+        disruption_budget,
         sealing_secret,
         deployment,
         ingress,
     } = all(mcp_server);
     let mut objects = vec![json(&service_account), json(&config_map), json(&policy_config_map)];
     objects.extend(service_account_keys.as_ref().map(json));
-    objects.extend([json(&network_policy), json(&service), json(&sealing_secret), json(&deployment)]);
+    objects.extend([json(&network_policy), json(&service), json(&disruption_budget)]);
+    objects.extend([json(&sealing_secret), json(&deployment)]);
     objects.extend(ingress.as_ref().map(json));
     objects
 }

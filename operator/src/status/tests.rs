@@ -65,7 +65,9 @@ fn a_deployment_that_speaks_of_the_spec_before_is_no_evidence() {
 /// Source: operator.md, P5.
 #[test]
 fn a_missing_child_of_any_kind_is_not_ready() {
-    for kind in ["ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "Ingress"] {
+    for kind in
+        ["ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "PodDisruptionBudget", "Deployment", "Ingress"]
+    {
         let mut world = World::settled();
         world.forget_child(kind);
         check_ready(&world, "False", "Progressing");

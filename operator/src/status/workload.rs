@@ -8,35 +8,13 @@ use crds::conditions::{ConditionStatus, Reason};
 use super::concern::{Concern, foreign};
 use crate::{
     desired::{Desired, annotation, desired, sealing_secret_name},
-    observed::{ChildKind, Observed, ObservedDeployment, ObservedPod, Volumes},
+    observed::{Observed, ObservedDeployment, ObservedPod, Volumes},
     validate::ValidServer,
 };
 
 /// Whether every object of `desired` was seen, ours and with its hash; then status may speak of this spec.
 pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -> bool {
-    let Desired {
-        service_account,
-        config_map,
-        policy_config_map,
-        service_account_keys,
-        network_policy,
-        service,
-        // Never read: that it is missing is seen by pods that start.
-        sealing_secret: _,
-        deployment,
-        ingress,
-    } = desired;
-    let mut wanted = vec![
-        (ChildKind::ServiceAccount, &service_account.metadata),
-        (ChildKind::ConfigMap, &config_map.metadata),
-        (ChildKind::ConfigMap, &policy_config_map.metadata),
-        (ChildKind::NetworkPolicy, &network_policy.metadata),
-        (ChildKind::Service, &service.metadata),
-        (ChildKind::Deployment, &deployment.metadata),
-    ];
-    wanted.extend(service_account_keys.as_ref().map(|keys| (ChildKind::ConfigMap, &keys.metadata)));
-    wanted.extend(ingress.as_ref().map(|ingress| (ChildKind::Ingress, &ingress.metadata)));
-    wanted.into_iter().all(|(kind, metadata)| {
+    desired.children().into_iter().all(|(kind, metadata)| {
         let hash = metadata.annotations.as_ref().and_then(|all| all.get(annotation::DESIRED_HASH));
         let child = observed.child(kind, metadata.name.as_deref().unwrap_or_default());
         child.is_some_and(|child| {

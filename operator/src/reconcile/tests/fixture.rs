@@ -115,6 +115,11 @@ impl Operator {
             services: cache(&mut fill, CachedKind::Child(ChildKind::Service), "services"),
             network_policies: cache(&mut fill, CachedKind::Child(ChildKind::NetworkPolicy), "networkpolicies"),
             ingresses: cache(&mut fill, CachedKind::Child(ChildKind::Ingress), "ingresses"),
+            disruption_budgets: cache(
+                &mut fill,
+                CachedKind::Child(ChildKind::PodDisruptionBudget),
+                "poddisruptionbudgets",
+            ),
             index,
         };
         let requests = Requests::new(api.client(), fence);
@@ -175,6 +180,7 @@ impl Operator {
             ChildKind::Service,
             ChildKind::Deployment,
             ChildKind::Ingress,
+            ChildKind::PodDisruptionBudget,
         ] {
             self.ctx.written.relisted(kind, None);
         }

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 
 use crate::{
-    desired::{Desired, annotation::DESIRED_HASH, desired},
+    desired::{annotation::DESIRED_HASH, desired},
     observed::{
         ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment,
         ObservedPod, PodVerification, ServiceAccountKeys, UnauthenticatedAnswer, Volumes,
@@ -328,28 +328,8 @@ fn verification(valid: &ValidServer) -> PodVerification {
 }
 
 fn children(valid: &ValidServer) -> Vec<ObservedChild> {
-    let Desired {
-        service_account,
-        config_map,
-        policy_config_map,
-        service_account_keys,
-        network_policy,
-        service,
-        sealing_secret: _,
-        deployment,
-        ingress,
-    } = desired(valid);
-    let mut children = vec![
-        child(ChildKind::ServiceAccount, service_account.metadata),
-        child(ChildKind::ConfigMap, config_map.metadata),
-        child(ChildKind::ConfigMap, policy_config_map.metadata),
-        child(ChildKind::NetworkPolicy, network_policy.metadata),
-        child(ChildKind::Service, service.metadata),
-        child(ChildKind::Deployment, deployment.metadata),
-    ];
-    children.extend(service_account_keys.map(|keys| child(ChildKind::ConfigMap, keys.metadata)));
-    children.extend(ingress.map(|ingress| child(ChildKind::Ingress, ingress.metadata)));
-    children
+    let desired = desired(valid);
+    desired.children().into_iter().map(|(kind, metadata)| child(kind, metadata.clone())).collect()
 }
 
 fn child(kind: ChildKind, metadata: ObjectMeta) -> ObservedChild {
