@@ -182,6 +182,7 @@ async fn filled(caches: Caches) {
     let _ = tokio::join!(
         caches.mcp_servers.wait_until_ready(),
         caches.deployments.wait_until_ready(),
+        caches.stateful_sets.wait_until_ready(),
         caches.pods.wait_until_ready(),
         caches.replica_sets.wait_until_ready(),
         caches.config_maps.wait_until_ready(),
@@ -245,6 +246,13 @@ impl Feeder {
         let child = CachedKind::Child;
         Caches {
             deployments: self.feed(client, streaming, child(ChildKind::Deployment), caches::prune_deployment, &all),
+            stateful_sets: self.feed(
+                client,
+                streaming,
+                child(ChildKind::StatefulSet),
+                caches::prune_stateful_set,
+                &all,
+            ),
             pods: self.feed(client, streaming, CachedKind::Pod, caches::prune_pod, &all),
             replica_sets: self.feed(client, streaming, CachedKind::ReplicaSet, caches::prune_replica_set, &all),
             config_maps: self.feed(client, streaming, child(ChildKind::ConfigMap), caches::prune_config_map, &all),

@@ -4,12 +4,14 @@
 //! sends what differs and prunes the rest; no builder here may look at the world.
 
 pub mod metadata;
+pub mod redis;
 
 mod config_map;
 mod deployment;
 mod disruption_budget;
 mod ingress;
 mod network_policy;
+mod pod_security;
 mod policy;
 mod sealing_key;
 mod service;
@@ -34,6 +36,7 @@ use crate::{observed::ChildKind, validate::ValidServer};
 pub use deployment::CONTAINER_NAME;
 pub use metadata::{annotation, config_map_name, desired_hash, label, policy_config_map_name, selector, selector_text};
 pub(crate) use network_policy::{NEVER_V4, NEVER_V6};
+pub use redis::DesiredRedis;
 pub use sealing_key::{SEALING_KEY, sealing_key_file, sealing_secret_name};
 pub use service_account_keys::{service_account_keys_file, service_account_keys_name};
 
@@ -57,6 +60,8 @@ pub struct Desired {
     pub policy_config_map: ConfigMap,
     /// `<name>-service-account-keys`, changes in place; `None` when no ServiceAccount token is accepted.
     pub service_account_keys: Option<ConfigMap>,
+    /// `<name>-redis`; `None` unless a Redis is to be made.
+    pub redis: Option<DesiredRedis>,
     /// `<name>`; before the Deployment, so that no pod is ever open wider than asked for.
     pub network_policy: NetworkPolicy,
     /// `<name>`.
@@ -80,6 +85,7 @@ impl Desired {
             config_map,
             policy_config_map,
             service_account_keys,
+            redis,
             network_policy,
             service,
             disruption_budget,
@@ -98,6 +104,7 @@ impl Desired {
             (ChildKind::Deployment, &deployment.metadata),
         ];
         children.extend(service_account_keys.as_ref().map(|keys| (ChildKind::ConfigMap, &keys.metadata)));
+        children.extend(redis.iter().flat_map(DesiredRedis::children));
         children.extend(ingress.as_ref().map(|ingress| (ChildKind::Ingress, &ingress.metadata)));
         children
     }
@@ -110,6 +117,7 @@ pub fn desired(valid: &ValidServer) -> Desired {
         config_map: config_map::config_map(valid),
         policy_config_map: policy::policy_config_map(valid),
         service_account_keys: service_account_keys::service_account_keys(valid),
+        redis: redis::redis(valid),
         network_policy: network_policy::network_policy(valid),
         service: service::service(valid),
         disruption_budget: disruption_budget::disruption_budget(valid),

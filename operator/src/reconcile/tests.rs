@@ -3,6 +3,7 @@
 
 mod fake_api;
 mod fixture;
+mod redis;
 
 use expect_test::expect;
 use serde_json::json;

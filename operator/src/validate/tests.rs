@@ -396,6 +396,7 @@ pub(crate) fn mcp_server(spec: &str) -> McpServer {
 pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings {
         server_image: "registry.example.com/mcp-foundry/server:1".to_owned(),
+        redis_image: "registry.example.com/redis:7".to_owned(),
         operator_namespace: "mcp-foundry".to_owned(),
         operator_pod_labels: [("app.kubernetes.io/name".to_owned(), "mcp-operator".to_owned())].into(),
         scraper_namespace_labels: [("kubernetes.io/metadata.name".to_owned(), "monitoring".to_owned())].into(),

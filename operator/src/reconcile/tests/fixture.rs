@@ -108,6 +108,7 @@ impl Operator {
         let caches = Caches {
             mcp_servers,
             deployments: cache(&mut fill, CachedKind::Child(ChildKind::Deployment), "deployments"),
+            stateful_sets: cache(&mut fill, CachedKind::Child(ChildKind::StatefulSet), "statefulsets"),
             pods: cache(&mut fill, CachedKind::Pod, "pods"),
             replica_sets: cache(&mut fill, CachedKind::ReplicaSet, "replicasets"),
             config_maps: cache(&mut fill, CachedKind::Child(ChildKind::ConfigMap), "configmaps"),
@@ -179,6 +180,7 @@ impl Operator {
             ChildKind::NetworkPolicy,
             ChildKind::Service,
             ChildKind::Deployment,
+            ChildKind::StatefulSet,
             ChildKind::Ingress,
             ChildKind::PodDisruptionBudget,
         ] {
