@@ -7,9 +7,9 @@ use crds::conditions::{ConditionStatus, Reason};
 
 use super::concern::{Concern, foreign};
 use crate::{
-    desired::{Desired, annotation, desired, sealing_secret_name},
+    desired::{Desired, annotation, desired, redis::credentials_name, sealing_secret_name, selector_text},
     observed::{Observed, ObservedDeployment, ObservedPod, Volumes},
-    validate::ValidServer,
+    validate::{ValidRedis, ValidServer},
 };
 
 /// Whether every object of `desired` was seen, ours and with its hash; then status may speak of this spec.
@@ -47,9 +47,7 @@ pub(super) fn workload(valid: &ValidServer, observed: &Observed, current: &[&Obs
     if overdue {
         return Concern::stuck(
             Reason::ProgressDeadlineExceeded,
-            "the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance="
-                .to_owned()
-                + &valid.name,
+            format!("the rollout stands still; look at the pods' events: {}", describe(&valid.name)),
         );
     }
     let ObservedDeployment { replicas, updated_replicas, available_replicas, .. } = deployment;
@@ -105,9 +103,7 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
         }
         Some(why @ ("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError")) => Some((
             Reason::ContainerCannotStart,
-            format!(
-                "cannot start their container ({why}); look at their events: kubectl describe pods -l app.kubernetes.io/instance={name}"
-            ),
+            format!("cannot start their container ({why}); look at their events: {}", describe(name)),
         )),
         Some("CrashLoopBackOff") => Some(crashing(name)),
         _ if pod.restarted && !pod.ready && !answers => Some(crashing(name)),
@@ -120,10 +116,16 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
 }
 
 fn no_volumes(valid: &ValidServer) -> (Reason, String) {
-    let ValidServer { name, owner, .. } = valid;
-    let look = format!("kubectl describe pods -l app.kubernetes.io/instance={name}");
+    let ValidServer { name, owner, redis, .. } = valid;
+    let look = describe(name);
     let secret = sealing_secret_name(name, owner);
-    let why = format!("if the Secret `{secret}` was deleted, the operator makes a new one");
+    let credentials = match redis {
+        Some(ValidRedis::Managed(managed)) => {
+            format!(" or `{}`", credentials_name(name, &owner.uid, managed.credentials.gateway))
+        }
+        Some(ValidRedis::External(_)) | None => String::new(),
+    };
+    let why = format!("if the Secret `{secret}`{credentials} was deleted, the operator makes a new one");
     (
         Reason::ContainerCannotStart,
         format!("wait for their volumes or their network; {why}; look at their events: {look}"),
@@ -136,7 +138,12 @@ fn image_pull(valid: &ValidServer, why: &str) -> (Reason, String) {
     (Reason::ImagePullFailed, format!("cannot pull image `{image}` ({why}); {fix}"))
 }
 
+/// Of the gateway's pods alone.
+fn describe(name: &str) -> String {
+    format!("kubectl describe pods -l {}", selector_text(name))
+}
+
 fn crashing(name: &str) -> (Reason, String) {
-    let look = format!("kubectl logs -l app.kubernetes.io/instance={name} --previous");
+    let look = format!("kubectl logs -l {} --previous", selector_text(name));
     (Reason::PodsCrashing, format!("start and end again; look at what they say: {look}"))
 }
