@@ -18,7 +18,7 @@ use tests::{
 use crate::world::World;
 
 /// The kinds that an `McpServer` has children of.
-pub(crate) const CHILDREN: &str = "serviceaccounts,configmaps,deployments.apps,services,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io";
+pub(crate) const CHILDREN: &str = "serviceaccounts,configmaps,deployments.apps,services,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io,poddisruptionbudgets.policy,statefulsets.apps";
 
 /// The resource, by its full name.
 pub(crate) const MCP_SERVERS: &str = "mcpservers.mcpfoundry.dev";
