@@ -74,7 +74,7 @@ impl Conditions {
                     self.wrong.remove(&Part::Writing);
                 }
             }
-            Some(fault @ (Fault::Memory | Fault::Disk)) => drop(self.wrong.insert(Part::Writing, (fault, now))),
+            Some(fault) if fault.is_about_writing() => drop(self.wrong.insert(Part::Writing, (fault, now))),
             Some(Fault::NotPermitted) => {
                 self.wrong.insert(Part::Operation(operation), (Fault::NotPermitted, now));
             }
@@ -142,7 +142,7 @@ mod tests {
     fn only_a_write_shows_that_there_is_room_again() {
         let (mut conditions, now) = (Conditions::default(), Instant::now());
         conditions.connected();
-        for fault in [Fault::Memory, Fault::Disk] {
+        for fault in [Fault::Memory, Fault::Disk, Fault::Replicas] {
             conditions.ended(Operation::Put, Some(fault), now);
             conditions.ended(Operation::Get, None, now);
             conditions.connected();
