@@ -21,6 +21,8 @@ pub(super) struct Conditions {
     /// Whether an attempt to connect has ended.
     tried: bool,
     connected_once: bool,
+    /// What was logged last. `None`: nothing yet.
+    said: Option<Result<(), Fault>>,
 }
 
 /// What can be wrong by itself. In the order in which one of several is reported.
@@ -90,8 +92,19 @@ impl Conditions {
         Standing::Shared { state, connected_once: self.connected_once, last_error }
     }
 
+    /// What is worst, if that is something else than what this answered last; nothing before the first attempt has ended.
+    pub(super) fn news(&mut self, now: Instant) -> Option<Result<(), Fault>> {
+        let (state, worst) = self.worst(now);
+        let news = worst.map_or(Ok(()), Err);
+        if state == RedisState::Pending || self.said == Some(news) {
+            return None;
+        }
+        self.said = Some(news);
+        self.said
+    }
+
     /// The first of the worst that is wrong, and what it makes of the whole.
-    pub(super) fn worst(&self, now: Instant) -> (RedisState, Option<Fault>) {
+    fn worst(&self, now: Instant) -> (RedisState, Option<Fault>) {
         let is_over =
             |part: &Part, since: Instant| matches!(part, Part::Operation(_)) && now.duration_since(since) >= FORBIDDEN;
         let wrong = self.wrong.iter().filter(|(part, (_, since))| !is_over(part, *since)).map(|(_, (fault, _))| *fault);
@@ -162,6 +175,19 @@ mod tests {
         assert_eq!(state(&conditions, now + FORBIDDEN), RedisState::Ready);
         conditions.ended(Operation::Take, None, now);
         assert_eq!(state(&conditions, now), RedisState::Ready);
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        let (mut conditions, now) = (Conditions::default(), Instant::now());
+        assert_eq!(conditions.news(now), None);
+        conditions.unconnected(Fault::Unreachable, now);
+        assert_eq!(conditions.news(now), Some(Err(Fault::Unreachable)));
+        conditions.unconnected(Fault::Unreachable, now);
+        assert_eq!(conditions.news(now), None);
+        conditions.connected();
+        assert_eq!(conditions.news(now), Some(Ok(())));
+        assert_eq!(conditions.news(now), None);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl RedisStore {
             attempt += 1;
             self.measures.failed(fault);
             self.link.send_replace(Link::Down(fault));
-            self.note(|conditions, now| conditions.unconnected(fault, now));
+            self.note_and_say(|conditions, now| conditions.unconnected(fault, now));
             sleep(backoff.wait(rand::random())).await;
         }
     }
@@ -112,7 +112,7 @@ impl RedisStore {
         self.breaker().close();
         self.measures.breaker_is(BreakerState::Closed);
         self.link.send_replace(Link::Up(Arc::clone(nodes)));
-        self.note(|conditions, now| {
+        self.note_and_say(|conditions, now| {
             conditions.connected();
             for (operation, fault) in rehearsed {
                 conditions.ended(*operation, *fault, now);
@@ -229,8 +229,8 @@ impl RedisStore {
         match faults.first() {
             Some(fault) if faults.len() == usize::from(probes) => return Err(*fault),
             // Some nodes of a cluster: what is on the others can be used.
-            Some(fault) => self.note(|conditions, now| conditions.left_alone(*fault, now)),
-            None => self.note(|conditions, _| conditions.answers()),
+            Some(fault) => self.note_and_say(|conditions, now| conditions.left_alone(*fault, now)),
+            None => self.note_and_say(|conditions, _| conditions.answers()),
         }
         Ok(())
     }
