@@ -13,6 +13,7 @@ mod idle;
 mod lifecycle;
 mod policy;
 mod ready;
+mod redis;
 mod rights;
 mod sign_in;
 mod space;
@@ -81,6 +82,14 @@ const TESTS: &[Test] = &[
         "policy::a_tightened_rule_is_in_force_beside_a_broken_image",
         policy::a_tightened_rule_is_in_force_beside_a_broken_image,
     ),
+    ("redis::a_managed_redis_is_for_its_own_gateway_alone", redis::a_managed_redis_is_for_its_own_gateway_alone),
+    ("redis::a_lost_redis_degrades_and_comes_back", redis::a_lost_redis_degrades_and_comes_back),
+    ("redis::a_wrong_secret_is_named_and_old_pods_serve", redis::a_wrong_secret_is_named_and_old_pods_serve),
+    (
+        "redis::a_mode_that_changes_fails_no_call_and_leaves_nothing",
+        redis::a_mode_that_changes_fails_no_call_and_leaves_nothing,
+    ),
+    ("redis::a_volume_is_kept_or_goes_as_the_policy_says", redis::a_volume_is_kept_or_goes_as_the_policy_says),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),
