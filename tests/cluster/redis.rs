@@ -1,5 +1,6 @@
 //! A Redis that pods share: one of the operator's, which is for its own gateway alone, and one of the user's.
 
+mod encrypted;
 mod load;
 mod volume;
 
@@ -10,7 +11,7 @@ use tests::{
     cluster::HOST_ADDRESS,
     command::{output, run, wait_until},
     images,
-    redis::{RedisServer, RedisSetup},
+    redis::{MASTER_NAME, RedisServer, RedisSetup, SentinelRedis},
 };
 
 use crate::{
@@ -68,8 +69,9 @@ pub(crate) fn a_managed_redis_is_for_its_own_gateway_alone(world: &World) -> Res
     for (who, words, expected) in [
         (None, vec!["PING"], "NOAUTH"),
         (None, vec!["GET", &own], "NOAUTH"),
-        (Some(("default", &*password)), vec!["PING"], "WRONGPASS"),
-        (Some((&*user, "guessed")), vec!["PING"], "WRONGPASS"),
+        // Its program says that it was refused, and asks all the same.
+        (Some(("default", &*password)), vec!["PING"], "NOAUTH"),
+        (Some((&*user, "guessed")), vec!["PING"], "NOAUTH"),
         (Some((&*user, &*password)), vec!["PING"], "PONG"),
         (Some((&*user, &*password)), vec!["SET", &own, "1", "PX", "60000"], "OK"),
         (Some((&*user, &*password)), vec!["PUBLISH", &own, "1"], ""),
@@ -144,11 +146,15 @@ pub(crate) fn a_mode_that_changes_fails_no_call_and_leaves_nothing(world: &World
     with_managed_redis(&space, &json!({}))?;
     space.wait_pong()?;
     let external = external(&space)?;
+    let encrypted = encrypted::start(&space)?;
+    let sentinels = SentinelRedis::start_at(HOST_ADDRESS)?;
     let calls = load::during(&space, || {
-        space.change(&redis_of(&external, "right"))?;
-        space.wait_ready()?;
-        space.wait_for("RedisReady", |condition| condition["status"] == "True")?;
-        nothing_of_the_redis_is_left(&space)?;
+        for redis in [redis_of(&external, "right"), encrypted::of(&encrypted), of_sentinels(&sentinels)] {
+            space.change(&redis)?;
+            space.wait_ready()?;
+            space.wait_for("RedisReady", |condition| condition["status"] == "True")?;
+            nothing_of_the_redis_is_left(&space)?;
+        }
         space.change(&json!({ "redis": { "mode": "None", "required": false, "external": null } }))?;
         space.wait_ready().map(drop)
     })?;
@@ -200,6 +206,16 @@ fn redis_of(server: &RedisServer, secret: &str) -> Value {
         "addresses": [format!("{HOST_ADDRESS}:{}", server.port())],
         "credentialsSecretRef": { "name": secret },
         "tls": { "mode": "Disabled" },
+    } } })
+}
+
+fn of_sentinels(redis: &SentinelRedis) -> Value {
+    json!({ "redis": { "mode": "External", "required": true, "managed": null, "external": {
+        "topology": "Sentinel",
+        "addresses": redis.addresses(),
+        "masterName": MASTER_NAME,
+        "credentialsSecretRef": null,
+        "tls": { "mode": "Disabled", "caConfigMapRef": null, "clientSecretRef": null },
     } } })
 }
 

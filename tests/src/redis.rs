@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::{
-    cluster::{TestCa, prerequisites::Need},
+    cluster::{HOST_ADDRESS, TestCa, prerequisites::Need},
     command::output,
     listening::{Listening, free_address},
 };
@@ -167,7 +167,7 @@ impl RedisServer {
         match &self.setup.tls {
             None => lines.push(format!("port {}", self.port())),
             Some((authority, asks)) => {
-                let certificate = authority.issue(&["localhost", "127.0.0.1"])?;
+                let certificate = authority.issue(&["localhost", "127.0.0.1", HOST_ADDRESS])?;
                 self.write("ca.crt", &authority.cert_pem)?;
                 self.write("tls.crt", &certificate.cert_pem)?;
                 self.write("tls.key", &certificate.key_pem)?;

@@ -24,14 +24,24 @@ pub struct SentinelRedis {
     /// Follows it.
     pub replica: RedisServer,
     sentinels: Vec<Listening>,
+    host: String,
     _folder: TempDir,
 }
 
 impl SentinelRedis {
     /// Starts all, with three sentinels of which two decide.
     pub fn start() -> Result<Self> {
-        let master = RedisServer::start(RedisSetup::default())?;
-        let replica = RedisServer::start(RedisSetup::default().and(&format!("replicaof 127.0.0.1 {}", master.port())))?;
+        Self::start_at("127.0.0.1")
+    }
+
+    /// The same for clients that come from elsewhere: all are to be reached at this address of the machine too.
+    pub fn start_at(host: &str) -> Result<Self> {
+        let bind = format!("bind 127.0.0.1 {host}");
+        // Whoever comes from elsewhere has no password.
+        let open = || RedisSetup::default().and(&bind).and("protected-mode no");
+        let master = RedisServer::start(open())?;
+        let follows = format!("replicaof {host} {}", master.port());
+        let replica = RedisServer::start(open().and(&follows).and(&format!("replica-announce-ip {host}")))?;
         let folder = tempfile::tempdir().context("cannot make a folder for sentinels")?;
         let mut sentinels = Vec::new();
         for number in 0..3 {
@@ -39,10 +49,12 @@ impl SentinelRedis {
             let home = folder.path().join(number.to_string());
             fs::create_dir(&home)?;
             let lines = [
-                "bind 127.0.0.1".to_owned(),
+                bind.clone(),
+                "protected-mode no".to_owned(),
+                format!("sentinel announce-ip {host}"),
                 format!("port {}", address.port()),
                 format!("dir {}", home.display()),
-                format!("sentinel monitor {MASTER_NAME} 127.0.0.1 {} 2", master.port()),
+                format!("sentinel monitor {MASTER_NAME} {host} {} 2", master.port()),
                 format!("sentinel down-after-milliseconds {MASTER_NAME} 500"),
                 format!("sentinel failover-timeout {MASTER_NAME} 2000"),
             ];
@@ -52,14 +64,15 @@ impl SentinelRedis {
             command.arg(configuration).arg("--sentinel");
             sentinels.push(start(address, "a sentinel", &home.join("log"), command)?);
         }
-        let all = Self { master, replica, sentinels, _folder: folder };
+        let all = Self { master, replica, sentinels, host: host.to_owned(), _folder: folder };
         all.until_met()?;
         Ok(all)
     }
 
     /// `host:port` of each sentinel.
     pub fn addresses(&self) -> Vec<String> {
-        self.sentinels.iter().map(|sentinel| format!("localhost:{}", sentinel.port())).collect()
+        let host = if self.host == "127.0.0.1" { "localhost" } else { &self.host };
+        self.sentinels.iter().map(|sentinel| format!("{host}:{}", sentinel.port())).collect()
     }
 
     /// Has the replica put in the place of the master, who lives.
