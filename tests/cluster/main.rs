@@ -14,6 +14,7 @@ mod lifecycle;
 mod policy;
 mod ready;
 mod rights;
+mod rollout;
 mod sign_in;
 mod space;
 mod upstreams;
@@ -22,7 +23,7 @@ mod world;
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Args, Parser};
 use tests::cluster::{Options, target::Selection};
 
 use world::World;
@@ -41,12 +42,28 @@ struct Cli {
     /// How long the idle test watches, in seconds.
     #[arg(long, value_name = "SECONDS", env = "MCP_E2E_IDLE_SECONDS", default_value_t = 60)]
     idle_seconds: u64,
+    #[command(flatten)]
+    rollouts: Rollouts,
     /// Print the names of the tests and do nothing.
     #[arg(long)]
     list: bool,
     /// Leave the cluster up, also when it was started for this.
     #[arg(long)]
     keep: bool,
+}
+
+/// How much the tests of rollouts ask for. The defaults are what a run of everything can spare; ten rollouts are the acceptance.
+#[derive(Clone, Copy, Debug, Args)]
+struct Rollouts {
+    /// Rollouts in a row.
+    #[arg(long = "rollouts", value_name = "NUMBER", env = "MCP_E2E_ROLLOUTS", default_value_t = 2)]
+    count: u32,
+    /// Calls meanwhile, of all clients together.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_CALLS_PER_SECOND", default_value_t = 500)]
+    calls_per_second: u32,
+    /// Listen streams that are open meanwhile.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_STREAMS", default_value_t = 200)]
+    streams: usize,
 }
 
 type Test = (&'static str, fn(&World) -> Result<()>);
@@ -81,6 +98,8 @@ const TESTS: &[Test] = &[
         "policy::a_tightened_rule_is_in_force_beside_a_broken_image",
         policy::a_tightened_rule_is_in_force_beside_a_broken_image,
     ),
+    ("rollout::straight_to_the_service_no_call_fails", rollout::straight_to_the_service_no_call_fails),
+    ("rollout::through_the_ingress_no_call_fails", rollout::through_the_ingress_no_call_fails),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),
@@ -127,7 +146,8 @@ fn run(cli: &Cli) -> Result<usize> {
         cli.filter.as_deref().unwrap_or_default()
     );
     let whole_suite = wanted.len() == TESTS.len();
-    let world = World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, whole_suite)?;
+    let world =
+        World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, cli.rollouts, whole_suite)?;
     let mut failed = Vec::new();
     for (number, (name, test)) in wanted.iter().enumerate() {
         let started = Instant::now();

@@ -1,0 +1,110 @@
+//! A rollout fails no call, and every open stream ends with its result: under load, straight to the Service and through the
+//! ingress.
+
+use std::{net::SocketAddr, thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tests::{
+    cluster::NODE_ADDRESS,
+    command::wait_until,
+    load::{Door, Load, Plan, Report},
+};
+
+use crate::{
+    space::{NAME, Space},
+    world::World,
+};
+
+const REPLICAS: usize = 3;
+
+/// Persons and their connections. Chosen: each one's connections are idle long enough between two calls that the end of a
+/// pod finds most of them idle, which is the hard case.
+const CLIENTS: usize = 64;
+
+/// Load without a rollout, to see that this machine carries it.
+const UNDISTURBED: Duration = Duration::from_secs(5);
+
+/// For old pods to go after the last rollout: their pause, their drain, and a machine that does something else as well.
+const OLD_PODS_GO: Duration = Duration::from_secs(60);
+
+pub(crate) fn straight_to_the_service_no_call_fails(world: &World) -> Result<()> {
+    let space = Space::new(world, "rollout")?;
+    ready(&space)?;
+    let service = space.get("service", NAME)?;
+    let address = service["spec"]["clusterIP"].as_str().context("the Service has no address")?;
+    let door = Door::plain(SocketAddr::new(address.parse()?, 80));
+    let url = format!("http://{NAME}.{}.svc/mcp", space.namespace);
+    roll_out_under_load(&space, door, &url)
+}
+
+pub(crate) fn through_the_ingress_no_call_fails(world: &World) -> Result<()> {
+    let space = Space::new(world, "rollout")?;
+    ready(&space)?;
+    let address = SocketAddr::new(NODE_ADDRESS.parse()?, 443);
+    let door = Door::tls(address, &space.host(), &world.ca.cert_pem)?;
+    roll_out_under_load(&space, door, &space.endpoint())
+}
+
+fn ready(space: &Space<'_>) -> Result<()> {
+    let mut server = space.server();
+    server["spec"]["replicas"] = json!(REPLICAS);
+    space.apply(&server)?;
+    space.wait_ready()?;
+    space.wait_pong()
+}
+
+fn roll_out_under_load(space: &Space<'_>, door: Door, url: &str) -> Result<()> {
+    let world = space.world;
+    let plan = Plan {
+        door,
+        url: url.parse()?,
+        tokens: (0..CLIENTS).map(|number| token_of(space, number)).collect(),
+        calls_per_second: world.rollouts.calls_per_second,
+        streams: world.rollouts.streams,
+        persistence: Duration::ZERO,
+    };
+    let cluster = world.cluster.clone();
+    let load = Load::start(plan, move || cluster.enter_network())?;
+    thread::sleep(UNDISTURBED);
+    let undisturbed = load.report();
+    println!("        undisturbed: {undisturbed}");
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousand calls")]
+    let expected = (undisturbed.lasted.as_secs_f64() * f64::from(world.rollouts.calls_per_second) * 0.9) as u64;
+    ensure!(
+        undisturbed.failed() == 0 && undisturbed.answered >= expected,
+        "this machine does not carry {} calls a second even without a rollout",
+        world.rollouts.calls_per_second
+    );
+    for number in 1..=world.rollouts.count {
+        space.change(&json!({ "http": { "extraHosts": [format!("rollout-{number}.test")] } }))?;
+        space.wait_ready().with_context(|| format!("{}", load.report()))?;
+        println!("        rollout {number} is over {:.0} s after the load began", load.report().lasted.as_secs_f32());
+    }
+    wait_until("old pods go", OLD_PODS_GO, || match space.children("pods") {
+        Ok(pods) if pods.len() == REPLICAS => Ok(()),
+        Ok(pods) => Err(format!("there are {}", pods.len())),
+        Err(problem) => Err(format!("{problem:#}")),
+    })?;
+    judge(&load.finish()?, world.rollouts.streams)
+}
+
+fn judge(report: &Report, streams: usize) -> Result<()> {
+    println!("        {report}");
+    ensure!(report.failed() == 0, "{} calls failed", report.failed());
+    ensure!(report.unanswered == 0, "{} calls were sent to a server that closed the connection", report.unanswered);
+    ensure!(report.streams_broken == 0, "{} streams ended without their result", report.streams_broken);
+    ensure!(
+        report.streams_ended >= streams as u64,
+        "only {} of {streams} streams ended: were the pods replaced at all?",
+        report.streams_ended
+    );
+    Ok(())
+}
+
+fn token_of(space: &Space<'_>, number: usize) -> String {
+    let issuer = &space.world.issuer;
+    let mut claims = issuer.claims(&["tools:echo"], &space.endpoint());
+    claims["sub"] = Value::from(format!("person-{number}"));
+    issuer.mint(&claims)
+}
