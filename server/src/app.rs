@@ -186,6 +186,7 @@ impl App {
             features: Features::new(providers, changes).map_err(BuildError::Tools)?,
             keys: key_ring(&config)?,
             clock: Arc::clone(&clock),
+            shared_store: None,
         });
         Ok(Self(Arc::new(AppInner {
             policy: ArcSwap::from_pointee(policy),
@@ -331,9 +332,9 @@ impl App {
         self.0.endpoint.judge_streams_by(Arc::clone(&policy.policy));
         self.0.policy.store(Arc::new(policy));
         self.0.policy_problem.store(None);
-        // Other rules, other lists.
+        // Other rules, other lists. Every replica reads the file by itself.
         for list in [Change::Tools, Change::Prompts, Change::Resources] {
-            self.0.endpoint.changes().tell(list);
+            self.0.endpoint.changes().tell_here(list);
         }
     }
 

@@ -29,6 +29,7 @@ mod params;
 mod parse;
 mod parsed;
 mod record;
+mod replicas;
 mod reply;
 mod respond;
 mod result;

@@ -2,7 +2,7 @@
 //!
 //! Session ids, cursors and `requestState` are AES-256-GCM under a key of their own purpose, derived from the key
 //! ring; what a handle is bound to (principal, method, arguments) is authenticated with it. Whatever does not open is
-//! as good as unknown. The first key of the ring seals, all of them open, so that keys can be changed.
+//! as good as unknown. What replicas write into a shared store is sealed in the same way. The first key of the ring seals, all of them open, so that keys can be changed.
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -30,6 +30,8 @@ pub enum Purpose {
     Cursor,
     /// `requestState`.
     RequestState,
+    /// A value or a message in a store that replicas share.
+    Store,
 }
 
 /// The keys. Secret; made once.
@@ -43,6 +45,7 @@ struct Keys {
     session: LessSafeKey,
     cursor: LessSafeKey,
     request_state: LessSafeKey,
+    store: LessSafeKey,
 }
 
 /// Why there is no key ring.
@@ -71,6 +74,19 @@ impl KeyRing {
 
     /// `content` as text for a client, bound to `binding`.
     pub fn seal(&self, purpose: Purpose, binding: &[u8], content: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal_bytes(purpose, binding, content))
+    }
+
+    /// What was sealed, if `handle` is one of ours, unchanged, of this purpose and of this binding.
+    pub fn open(&self, purpose: Purpose, binding: &[u8], handle: &str) -> Option<Vec<u8>> {
+        if handle.len() > MAX_HANDLE_BYTES {
+            return None;
+        }
+        self.open_bytes(purpose, binding, &URL_SAFE_NO_PAD.decode(handle).ok()?)
+    }
+
+    /// The same for what no client carries.
+    pub fn seal_bytes(&self, purpose: Purpose, binding: &[u8], content: &[u8]) -> Vec<u8> {
         let keys = self.keys.first().expect("a ring is never empty");
         let nonce: [u8; NONCE_LEN] = rand::random();
         let mut sealed = content.to_vec();
@@ -81,15 +97,11 @@ impl KeyRing {
         handle.extend_from_slice(&keys.id);
         handle.extend_from_slice(&nonce);
         handle.extend_from_slice(&sealed);
-        URL_SAFE_NO_PAD.encode(handle)
+        handle
     }
 
-    /// What was sealed, if `handle` is one of ours, unchanged, of this purpose and of this binding.
-    pub fn open(&self, purpose: Purpose, binding: &[u8], handle: &str) -> Option<Vec<u8>> {
-        if handle.len() > MAX_HANDLE_BYTES {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(handle).ok()?;
+    /// The same for what no client carries.
+    pub fn open_bytes(&self, purpose: Purpose, binding: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         let keys = self.keys.iter().find(|keys| keys.id == *id)?;
@@ -114,6 +126,7 @@ impl Keys {
             session: derived(key, b"session"),
             cursor: derived(key, b"cursor"),
             request_state: derived(key, b"request-state"),
+            store: derived(key, b"store"),
         })
     }
 
@@ -122,6 +135,7 @@ impl Keys {
             Purpose::Session => &self.session,
             Purpose::Cursor => &self.cursor,
             Purpose::RequestState => &self.request_state,
+            Purpose::Store => &self.store,
         }
     }
 }

@@ -146,6 +146,7 @@ async fn ended(tasks: &TaskTracker, deadline: Duration) -> bool {
 
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
     tasks.spawn(clock_watch::run(app.clone(), shutdown.clone()));
+    tasks.spawn(app.mcp().clone().hear_replicas(shutdown.clone()));
     if let Some(authenticator) = app.authenticator() {
         tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
     }

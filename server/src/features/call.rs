@@ -108,6 +108,11 @@ impl Call {
         self.tool().map_or(&[], |entry| &entry.headers)
     }
 
+    /// Whether to run it twice may do harm: for a tool that does not say otherwise.
+    pub fn repeats_do_harm(&self) -> bool {
+        self.tool().is_some_and(|entry| !entry.repeatable)
+    }
+
     fn tool(&self) -> Option<&ToolEntry> {
         match (&self.kind, &self.catalog) {
             (CallKind::Tool { name, .. }, Some(catalog)) => catalog.tool(name),

@@ -93,6 +93,8 @@ pub(super) struct ToolEntry {
     pub(super) checks: Option<Checks>,
     pub(super) headers: Vec<ParamHeader>,
     pub(super) deadline: Duration,
+    /// Its definition says that to run it twice is as good as once.
+    pub(super) repeatable: bool,
 }
 
 /// The schemas that input and output are held to.
@@ -265,6 +267,7 @@ fn tool_entry(provider: usize, tool: &OfferedTool) -> Result<ToolEntry, CatalogE
         checks: if tool.checked { Some(checks(tool, &definition)?) } else { None },
         headers,
         deadline: tool.deadline,
+        repeatable: is_repeatable(&definition),
         wire: Wire::new(tool.definition.clone()),
     })
 }
@@ -283,6 +286,12 @@ fn checks(tool: &OfferedTool, definition: &Value) -> Result<Checks, CatalogError
     Ok(Checks { input, output: compile("outputSchema")? })
 }
 
+/// Its annotations say so. Source: MCP, `ToolAnnotations`: without a word a tool changes something, each time anew.
+fn is_repeatable(definition: &Value) -> bool {
+    let says = |hint: &str| definition["annotations"][hint] == Value::Bool(true);
+    says("readOnlyHint") || says("idempotentHint")
+}
+
 fn is_object_schema(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
 }
@@ -292,6 +301,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_tool_may_do_harm_twice_unless_it_says_otherwise() {
+        let says = |annotations: Value| is_repeatable(&json!({ "annotations": annotations }));
+        assert!(says(json!({ "readOnlyHint": true })) && says(json!({ "idempotentHint": true })));
+        assert!(!is_repeatable(&json!({})) && !says(json!({ "readOnlyHint": false, "idempotentHint": "yes" })));
+    }
 
     fn tool(name: &str, definition: &Value) -> OfferedTool {
         let mut whole = json!({ "name": name, "description": "A tool.", "inputSchema": { "type": "object" } });

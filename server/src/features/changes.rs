@@ -1,6 +1,7 @@
 //! What changes while the process lives, told by providers to whoever listens: open streams of both eras.
 //!
-//! Bounded: a listener that falls behind is told so, and takes every list for changed.
+//! What is told here and concerns all replicas goes on to them (`mcp/replicas`); what each of them finds out by itself does
+//! not. Bounded: a listener that falls behind is told so, and takes every list for changed.
 
 use std::sync::{
     Arc,
@@ -29,6 +30,8 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct Changes {
     sender: broadcast::Sender<Change>,
+    /// What other replicas are to hear.
+    outward: broadcast::Sender<Change>,
     /// Counts changes of lists.
     lists: Arc<AtomicU64>,
 }
@@ -38,13 +41,19 @@ pub type ChangeReceiver = broadcast::Receiver<Change>;
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(BEHIND), lists: Arc::default() }
+        Self { sender: broadcast::Sender::new(BEHIND), outward: broadcast::Sender::new(BEHIND), lists: Arc::default() }
     }
 }
 
 impl Changes {
-    /// Says that something has changed: after it did.
+    /// Says that something has changed, here and with it everywhere: after it did.
     pub fn tell(&self, change: Change) {
+        let _ = self.outward.send(change.clone());
+        self.tell_here(change);
+    }
+
+    /// The same for what every replica finds out by itself, and for what another one has told.
+    pub fn tell_here(&self, change: Change) {
         if !matches!(change, Change::Resource(_)) {
             self.lists.fetch_add(1, Ordering::Release);
         }
@@ -55,6 +64,11 @@ impl Changes {
     /// Hears of all changes from now on.
     pub fn listen(&self) -> ChangeReceiver {
         self.sender.subscribe()
+    }
+
+    /// Hears of what other replicas are to hear.
+    pub fn listen_for_others(&self) -> ChangeReceiver {
+        self.outward.subscribe()
     }
 
     /// A number that grows with each change of a list.

@@ -12,7 +12,7 @@ use super::{
     endpoint::Caller,
     envelope::Refused,
     error::McpError,
-    input::{Retry, StateBinding},
+    input::{Retry, STATE_LIFETIME, StateBinding},
     modern,
     record::CallOutcome,
     reply::McpReply,
@@ -25,6 +25,7 @@ use crate::{
     features::{Call, CallContext, CallKind, ClientCapabilities, Denied, InputResponses, LogLevel, Note, Notes},
     places::Place,
     protocol::ProtocolVersion,
+    store::{Key, KeyKind},
 };
 
 /// Notes of one call that are on their way to the client. More are dropped: each is superseded by the next.
@@ -55,12 +56,12 @@ impl Serve<'_> {
             Ok(call) => call,
             Err((kind, denied)) => return self.deny(&kind, denied, &asked, ending),
         };
-        let state = match self.check(asked.version, &call, &retry) {
+        let state = match self.check(asked.version, &call, &retry).await {
             Ok(state) => state,
             Err(error) => return refuse_in(asked.version, asked.id, error, ending),
         };
         // Where streams cannot be resumed, a client of the older era cannot be asked on one.
-        let can_ask = asked.accepts_stream && asked.session.is_some() && policy.sessions_have_state();
+        let can_ask = asked.accepts_stream && asked.session.is_some() && self.endpoint.sessions_have_state(policy);
         let has_listener = asked.progress_token.is_some() || asked.log_level.is_some() || can_ask;
         let (sender, receiver) = (has_listener && asked.accepts_stream).then(|| mpsc::channel(NOTES)).unzip();
         let context = self.context(&asked, sender.clone(), retry.responses, state, ending.traceparent());
@@ -80,9 +81,11 @@ impl Serve<'_> {
             work: until(cancelled, work),
             notes: receiver,
             progress_token: progress_token.map(ToOwned::to_owned),
+            request_id: self.endpoint.replicas.is_some().then(|| id.to_owned()),
             ending,
             style: accepts_stream.then(|| StreamStyle { retention: self.retention(), keep_alive: self.keep_alive() }),
             session,
+            replicas: self.endpoint.replicas.clone(),
             tasks: self.endpoint.tasks.clone(),
         };
         responding.respond().await
@@ -128,7 +131,12 @@ impl Serve<'_> {
     }
 
     /// What is checked once the caller may know that the target exists. Gives the unsealed state.
-    fn check(&self, version: ProtocolVersion, call: &Call, retry: &Retry<'_>) -> Result<Option<Arc<[u8]>>, McpError> {
+    async fn check(
+        &self,
+        version: ProtocolVersion,
+        call: &Call,
+        retry: &Retry<'_>,
+    ) -> Result<Option<Arc<[u8]>>, McpError> {
         if !version.is_modern() {
             return Ok(None);
         }
@@ -137,7 +145,21 @@ impl Serve<'_> {
         }
         let Some(state) = &retry.state else { return Ok(None) };
         let binding = StateBinding::new(self.caller.principal, call.kind());
-        binding.open(&self.endpoint.keys, state, self.endpoint.clock.now()).map(|state| Some(state.into()))
+        let opened = binding.open(&self.endpoint.keys, state, self.endpoint.clock.now())?;
+        if call.repeats_do_harm() {
+            self.use_once(state).await?;
+        }
+        Ok(Some(opened.into()))
+    }
+
+    /// Of two requests with one state the first one runs. Fails closed: who cannot look it up runs nothing.
+    async fn use_once(&self, state: &str) -> Result<(), McpError> {
+        let mark = Key::new(KeyKind::Mark, &[state.as_bytes()]);
+        match self.endpoint.marks.claim(&mark, STATE_LIFETIME).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(McpError::unknown_request_state()),
+            Err(_) => Err(McpError::store_unavailable()),
+        }
     }
 }
 

@@ -10,7 +10,13 @@ use serde_json::{Value, json, value::RawValue};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    audit::Audit, capabilities::server_capabilities, parsed::McpRequest, reply::McpReply, serve::Serve,
+    audit::Audit,
+    capabilities::server_capabilities,
+    era,
+    parsed::McpRequest,
+    replicas::{CaughtUp, Replicas, hear},
+    reply::McpReply,
+    serve::Serve,
     session::Sessions,
 };
 use crate::{
@@ -21,6 +27,7 @@ use crate::{
     places::{Place, Places},
     protocol::{Era, ProtocolVersion},
     seal::KeyRing,
+    store::{MemoryStore, Store},
 };
 
 /// Streams of the process that are open at a time, those of `subscriptions/listen` and of sessions. Chosen: 20 KiB
@@ -37,6 +44,8 @@ pub struct EndpointSettings {
     pub keys: KeyRing,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// What the replicas of this endpoint share; `None`: each knows only what it did itself.
+    pub shared_store: Option<Arc<dyn Store>>,
 }
 
 /// Who sent a request, and under which id it is written down. Authenticated before it comes here.
@@ -56,6 +65,10 @@ pub struct Endpoint(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) features: Features,
     pub(super) sessions: Sessions,
+    /// `None` where nothing is shared.
+    pub(super) replicas: Option<Arc<Replicas>>,
+    /// What may be used once. Where nothing is shared each process knows its own.
+    pub(super) marks: Arc<dyn Store>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) streams: Places,
@@ -73,13 +86,15 @@ pub(super) struct Inner {
 impl Endpoint {
     /// Must be called inside a Tokio runtime.
     pub fn new(settings: EndpointSettings) -> Self {
-        let EndpointSettings { server_name, features, keys, clock } = settings;
+        let EndpointSettings { server_name, features, keys, clock, shared_store } = settings;
         let server_info = json!({ "name": server_name, "version": env!("CARGO_PKG_VERSION") });
         let modern_meta = raw(&json!({ "io.modelcontextprotocol/serverInfo": server_info }));
         let keys = Arc::new(keys);
         Self(Arc::new(Inner {
             features,
-            sessions: Sessions::new(Arc::clone(&keys)),
+            sessions: Sessions::new(Arc::clone(&keys), shared_store.is_some()),
+            marks: shared_store.clone().unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            replicas: shared_store.map(|store| Arc::new(Replicas::new(store, Arc::clone(&keys)))),
             keys,
             clock,
             streams: Places::new(MAX_STREAMS),
@@ -117,6 +132,13 @@ impl Endpoint {
         self.0.tasks.close();
     }
 
+    /// Hears and tells other replicas until `stop`: longer than [`Endpoint::stop`], since calls go on that may need them.
+    pub async fn hear_replicas(self, stop: CancellationToken) {
+        if let Some(replicas) = &self.0.replicas {
+            hear(Arc::clone(&self.0), Arc::clone(replicas), stop).await;
+        }
+    }
+
     /// Whatever goes on beside requests; ends some time after [`Endpoint::stop`].
     pub fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
@@ -139,10 +161,34 @@ impl Endpoint {
         place: Option<Arc<Place>>,
         audit: &dyn Audit,
     ) -> McpReply {
+        self.catch_up(&request, &caller).await;
         let catalog = self.catalog();
         let serve = Serve { endpoint: &self.0, caller: &caller, headers: request.headers, catalog: &catalog, audit };
         let parsed = serve.parser().request(request);
         serve.message(parsed, place).await
+    }
+
+    /// Learns what other replicas know of the session that a request belongs to. A store that cannot be asked changes nothing:
+    /// the id says all that is needed to serve it.
+    async fn catch_up(&self, request: &McpRequest<'_>, caller: &Caller<'_>) {
+        let Some(replicas) = &self.0.replicas else { return };
+        let Ok(Some(id)) = era::session(request.headers) else { return };
+        if era::is_modern(request.headers) {
+            return;
+        }
+        let (now, of_principal) = (self.0.clock.now(), caller.policy.limits().sessions_per_principal);
+        let Some(session) = self.0.sessions.open(caller.principal, id, now, of_principal) else { return };
+        if replicas.catch_up(&session).await == Ok(CaughtUp::Ended) {
+            self.0.sessions.end(&session, now);
+        }
+    }
+}
+
+impl Inner {
+    /// Whether sessions of the older era have state, and with it streams, subscriptions and requests to the client: where
+    /// this is the one pod, or all of them share what they know.
+    pub(super) fn sessions_have_state(&self, policy: &Policy) -> bool {
+        policy.sessions_have_state() || self.replicas.is_some()
     }
 }
 

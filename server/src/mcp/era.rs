@@ -70,6 +70,12 @@ pub(super) fn decide<'a>(marks: &Marks<'a>) -> Result<Way<'a>, McpError> {
     }
 }
 
+/// Whether the header says so: for what has no `_meta` of its own.
+pub(super) fn is_modern(headers: &http::HeaderMap) -> bool {
+    matches!(single(headers, &names::PROTOCOL_VERSION), Single::Value(text)
+        if ProtocolVersion::from_wire(text).is_some_and(ProtocolVersion::is_modern))
+}
+
 /// The session id of any request.
 pub(super) fn session(headers: &http::HeaderMap) -> Result<Option<&str>, McpError> {
     match single(headers, &names::SESSION_ID) {

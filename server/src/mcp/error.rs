@@ -197,6 +197,17 @@ impl McpError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::InternalError, message)
     }
 
+    /// What this needs only the shared store knows, and it cannot be asked.
+    pub(super) fn store_unavailable() -> Self {
+        let message = "what this needs cannot be looked up at the moment: try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::InternalError, message)
+    }
+
+    /// Work has ended without its answer.
+    pub(super) fn lost_answer(why: &'static str) -> Self {
+        Self::new(StatusCode::OK, ErrorCode::InternalError, why)
+    }
+
     pub(super) fn batch_too_large() -> Self {
         let message = "the answers of this batch are too large together: send this request again in another one";
         Self::new(StatusCode::OK, ErrorCode::InternalError, message)

@@ -3,7 +3,7 @@
 //! The state comes back from a client, so it counts as hostile: it is sealed, and bound to principal, method and
 //! arguments, and it expires. Source: MCP 2026-07-28, basic/patterns/mrtr; spec digest, section 2.7.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, value::RawValue};
@@ -23,6 +23,9 @@ use crate::{
 
 /// How long a person may take to answer. Chosen: the time of an interrupted form, not of a forgotten one.
 const LIFETIME_SECONDS: i64 = 30 * 60;
+
+/// How long it must be remembered that a state was used: for as long as it opens.
+pub(super) const STATE_LIFETIME: Duration = Duration::from_secs(LIFETIME_SECONDS.unsigned_abs());
 
 /// Answers in one request. Chosen: more than any form asks at once.
 const MAX_RESPONSES: usize = 64;

@@ -190,7 +190,8 @@ impl Parser<'_> {
             });
         };
         let accepts_stream = self.acceptable()?;
-        let offers = Offers { features: self.catalog.offered(), streams: self.caller.policy.sessions_have_state() };
+        let offers =
+            Offers { features: self.catalog.offered(), streams: self.endpoint.sessions_have_state(self.caller.policy) };
         let operation = legacy::check(envelope, params, meta, offers)?;
         Ok(Step::Serve(Box::new(Request {
             version: session.version(),
@@ -207,7 +208,7 @@ impl Parser<'_> {
     /// The client answers a request of ours. In the modern era nothing is asked.
     fn answer<'a>(&self, answer: ClientAnswer<'a>) -> Result<Parsed<'a>, McpError> {
         let refused = || McpError::invalid_request("a response was posted, but nothing was asked");
-        let session = era::session(self.headers)?.filter(|_| !self.is_modern()).ok_or_else(refused)?;
+        let session = era::session(self.headers)?.filter(|_| !era::is_modern(self.headers)).ok_or_else(refused)?;
         let session = self.session(session)?;
         era::check_version_header(self.headers)?;
         Ok(Parsed::new(Step::TakeAnswer { session: Arc::clone(&session), answer }).in_session(&session))
@@ -215,7 +216,7 @@ impl Parser<'_> {
 
     fn batch<'a>(&self, items: Vec<&'a RawValue>) -> Result<Parsed<'a>, McpError> {
         let refused = || McpError::invalid_request("batches are not accepted: post one message");
-        let session = era::session(self.headers)?.filter(|_| !self.is_modern()).ok_or_else(refused)?;
+        let session = era::session(self.headers)?.filter(|_| !era::is_modern(self.headers)).ok_or_else(refused)?;
         let session = self.session(session)?;
         era::check_version_header(self.headers)?;
         if !session.version().has_batches() {
@@ -251,7 +252,7 @@ impl Parser<'_> {
     }
 
     fn session_of_bodiless(&self) -> Result<Arc<Session>, McpError> {
-        if self.is_modern() {
+        if era::is_modern(self.headers) {
             return Err(McpError::method_not_allowed());
         }
         let Some(id) = era::session(self.headers)? else {
@@ -263,7 +264,7 @@ impl Parser<'_> {
         };
         let session = self.session(id)?;
         era::check_version_header(self.headers)?;
-        if self.caller.policy.sessions_have_state() {
+        if self.endpoint.sessions_have_state(self.caller.policy) {
             Ok(session)
         } else {
             Err(McpError::not_offered(
@@ -277,12 +278,6 @@ impl Parser<'_> {
         let of_principal = self.caller.policy.limits().sessions_per_principal;
         let session = self.endpoint.sessions.open(self.caller.principal, id, now, of_principal);
         session.ok_or_else(McpError::unknown_session)
-    }
-
-    /// Whether the header says so: for what has no `_meta` of its own.
-    fn is_modern(&self) -> bool {
-        matches!(single(self.headers, &names::PROTOCOL_VERSION), Single::Value(text)
-            if ProtocolVersion::from_wire(text).is_some_and(ProtocolVersion::is_modern))
     }
 
     /// Whether the client reads JSON, which it must, and whether it reads streams.

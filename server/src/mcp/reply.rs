@@ -78,7 +78,7 @@ impl McpReply {
         if error.status == StatusCode::METHOD_NOT_ALLOWED {
             self.headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if error.status == StatusCode::TOO_MANY_REQUESTS {
+        if matches!(error.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             self.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
     }

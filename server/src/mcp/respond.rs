@@ -23,6 +23,7 @@ use super::{
     audit::Ending,
     notify,
     record::CallOutcome,
+    replicas::{Recorder, Replicas},
     reply::McpReply,
     session::{EventId, Session},
     sse,
@@ -48,11 +49,15 @@ pub(super) struct Responding {
     /// What the work says before it is done; `None` where the client wants nothing said.
     pub(super) notes: Option<mpsc::Receiver<Note>>,
     pub(super) progress_token: Option<Box<RawValue>>,
+    /// As the client wrote it; only where other replicas may have to know it.
+    pub(super) request_id: Option<Box<RawValue>>,
     pub(super) ending: Ending,
     /// `None` where the client reads no streams.
     pub(super) style: Option<StreamStyle>,
     /// In the older era the work goes on when the client goes.
     pub(super) session: Option<Arc<Session>>,
+    /// Where its stream can be gone on with at other replicas.
+    pub(super) replicas: Option<Arc<Replicas>>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -117,7 +122,8 @@ impl Responding {
     fn stream(mut self, style: StreamStyle, first: Option<Note>, end: Option<End>) -> McpReply {
         self.ending.streamed = true;
         let record = self.ending.record().clone();
-        let out = Out::open(style, self.session.clone());
+        let shared = self.replicas.as_ref().zip(self.request_id.as_deref());
+        let out = Out::open(style, self.session.clone(), shared);
         let reader = out.log.read_from(0, style.keep_alive);
         let gone = CancellationToken::new();
         // In the older era nobody's going is a reason to stop.
@@ -142,24 +148,55 @@ pub(super) fn read(reader: Reader, guard: Option<DropGuard>) -> BoxStream<'stati
 struct Out {
     log: Arc<StreamLog>,
     session: Option<(Arc<Session>, u64)>,
+    /// Keeps what is written for other replicas.
+    recorder: Option<Recorder>,
 }
 
 impl Out {
-    fn open(style: StreamStyle, session: Option<Arc<Session>>) -> Self {
+    fn open(style: StreamStyle, session: Option<Arc<Session>>, shared: Option<(&Arc<Replicas>, &RawValue)>) -> Self {
         let Some(session) = session else {
             let retention = Retention { read_events: 0, ..style.retention };
-            return Self { log: StreamLog::new(retention), session: None };
+            return Self { log: StreamLog::new(retention), session: None, recorder: None };
         };
         let (stream, log) = session.open_stream(style.retention);
-        prime(&log, stream, &session);
-        Self { log, session: Some((session, stream)) }
+        let recorder = shared.map(|(replicas, request)| {
+            Recorder::new(replicas, &session, stream, request.get(), style.retention.read_events)
+        });
+        Self { log, session: Some((session, stream)), recorder }
     }
 
-    fn append(&self, message: &[u8]) {
-        self.log.append(|number| match &self.session {
+    /// The first event, where the revision has one.
+    async fn prime(&mut self) {
+        let Some((session, stream)) = &self.session else { return };
+        let id = EventId { stream: *stream, number: self.log.next() };
+        if let Some(event) = priming(session, id) {
+            self.write(id.number, event).await;
+        }
+    }
+
+    async fn append(&mut self, message: &[u8]) {
+        let number = self.log.next();
+        let event = match &self.session {
             Some((_, stream)) => sse::event(Some(&EventId { stream: *stream, number }.to_text()), message),
             None => sse::event(None, message),
-        });
+        };
+        self.write(number, event).await;
+    }
+
+    /// Kept before it is sent: whoever has seen it can go on after it anywhere.
+    async fn write(&mut self, number: u64, event: Bytes) {
+        if let Some(recorder) = &mut self.recorder {
+            // Where this process was taken for dead, the client that reads here is answered here all the same.
+            recorder.record(number, &event).await;
+        }
+        self.log.append(event);
+    }
+
+    /// Nothing more comes.
+    async fn end(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(self.log.next()).await;
+        }
     }
 
     /// Only 2025-11-25 knows that a stream may end before its answer.
@@ -179,11 +216,9 @@ impl Drop for Out {
     }
 }
 
-/// The event with which streams of 2025-11-25 begin.
-pub(super) fn prime(log: &StreamLog, stream: u64, session: &Session) {
-    if session.version().has_priming_events() {
-        log.append(|number| sse::priming(&EventId { stream, number }.to_text(), RETRY_MILLISECONDS));
-    }
+/// The event with which streams of 2025-11-25 begin; `None` in other revisions.
+pub(super) fn priming(session: &Session, id: EventId) -> Option<Bytes> {
+    session.version().has_priming_events().then(|| sse::priming(&id.to_text(), RETRY_MILLISECONDS))
 }
 
 struct Writer {
@@ -197,36 +232,38 @@ struct Writer {
 impl Writer {
     async fn write(mut self, first: Option<Note>, end: Option<End>, gone: CancellationToken) {
         let mut last_progress = None;
+        self.out.prime().await;
         if let Some(note) = first {
-            self.say(&note, &mut last_progress);
+            self.say(&note, &mut last_progress).await;
         }
         let end = match end {
             Some(end) => end,
             None => loop {
                 tokio::select! {
                     biased;
-                    Some(note) = next(&mut self.notes) => self.say(&note, &mut last_progress),
+                    Some(note) = next(&mut self.notes) => self.say(&note, &mut last_progress).await,
                     end = &mut self.work => break end,
                     () = gone.cancelled() => break End::Cancelled,
                 }
             },
         };
         while let Some(note) = next(&mut self.notes).now_or_never().flatten() {
-            self.say(&note, &mut last_progress);
+            self.say(&note, &mut last_progress).await;
         }
-        let Self { out, ending, .. } = self;
+        let Self { mut out, ending, .. } = self;
         if let End::Done(done) = &end {
-            out.append(&done.body);
+            out.append(&done.body).await;
         }
+        out.end().await;
         // The end of the stream follows, when `out` is dropped.
         ending.end(end.outcome());
     }
 
-    fn say(&self, note: &Note, last_progress: &mut Option<f64>) {
+    async fn say(&mut self, note: &Note, last_progress: &mut Option<f64>) {
         if matches!(note, Note::Release) {
             self.out.release();
         } else if let Some(message) = notify::note(note, self.progress_token.as_deref(), last_progress) {
-            self.out.append(&message);
+            self.out.append(&message).await;
         }
     }
 }

@@ -20,9 +20,10 @@ use super::{
     parse::Parser,
     parsed::{Parsed, Request, Step},
     record::CallOutcome,
+    replicas::Passed,
     reply::{Forbidden, McpReply, ReplyBody},
     result::{CACHE_SCOPE, TTL_MS, Target},
-    session::Session,
+    session::{Session, SessionState},
     sse,
     stream_log::Retention,
 };
@@ -31,6 +32,7 @@ use crate::{
     gateway::{self, Decision, decide},
     places::Place,
     protocol::{Era, ProtocolVersion},
+    store::StoreError,
 };
 
 /// What the answers of one batch may take together, but for the last: all of them are held until the end. Chosen: as
@@ -56,16 +58,16 @@ impl Serve<'_> {
             Step::Accept => accepted(ending),
             Step::Cancel { session, request } => {
                 session.cancel(request);
+                if let Some(replicas) = &self.endpoint.replicas {
+                    replicas.cancel(&session, request.get()).await;
+                }
                 accepted(ending)
             }
-            Step::TakeAnswer { session, answer } => take_answer(&session, &answer, ending),
+            Step::TakeAnswer { session, answer } => self.take_answer(&session, &answer, ending).await,
             Step::Serve(request) => self.request(*request, ending, place).await,
             Step::Batch { session, items } => self.batch(&session, &items, ending, place).await,
-            Step::OpenStream { session, after } => self.open_stream(&session, after, ending),
-            Step::EndSession { session } => {
-                self.endpoint.sessions.end(&session, self.endpoint.clock.now());
-                McpReply::empty(StatusCode::NO_CONTENT, ending.end(CallOutcome::Success))
-            }
+            Step::OpenStream { session, after } => self.open_stream(&session, after, ending).await,
+            Step::EndSession { session } => self.end_session(&session, ending).await,
         }
     }
 
@@ -92,20 +94,28 @@ impl Serve<'_> {
                 }
             }
             Operation::SetLevel(level) => {
-                if let Some(session) = &session {
-                    session.set_log_level(level);
+                let set = self.change(session.as_deref(), |state| {
+                    state.log_level = Some(level);
+                    true
+                });
+                match set.await {
+                    Ok(_) => target.empty(),
+                    Err(error) => return refuse(&Refused { id: Some(id), error }, ending),
                 }
-                target.empty()
             }
-            Operation::Subscribe(uri) => match self.subscribe(session.as_deref(), version, &uri) {
+            Operation::Subscribe(uri) => match self.subscribe(session.as_deref(), version, &uri).await {
                 Ok(()) => target.empty(),
-                Err(error) => return refuse_in(version, id, error, ending),
+                Err(error) => return refuse(&Refused { id: Some(id), error }, ending),
             },
             Operation::Unsubscribe(uri) => {
-                if let Some(session) = &session {
-                    session.unsubscribe(&uri);
+                let unsubscribed = self.change(session.as_deref(), |state| {
+                    state.subscriptions.remove(&*uri);
+                    true
+                });
+                match unsubscribed.await {
+                    Ok(_) => target.empty(),
+                    Err(error) => return refuse(&Refused { id: Some(id), error }, ending),
                 }
-                target.empty()
             }
             Operation::Listen(filter) => return self.listen(id, filter, ending),
             Operation::Call { kind, retry } => {
@@ -153,7 +163,7 @@ impl Serve<'_> {
             self.endpoint.sessions.create(self.caller.principal, version, client, (now, expires), of_principal);
         let result = raw(&Initialized {
             protocol_version: version.as_str(),
-            capabilities: server_capabilities(self.catalog, Era::Legacy, policy.sessions_have_state()),
+            capabilities: server_capabilities(self.catalog, Era::Legacy, self.endpoint.sessions_have_state(policy)),
             server_info: &self.endpoint.server_info,
         });
         let mut reply = McpReply::json(StatusCode::OK, target.raw(&result), ending.end(CallOutcome::Success));
@@ -162,15 +172,65 @@ impl Serve<'_> {
         reply
     }
 
-    fn subscribe(&self, session: Option<&Session>, version: ProtocolVersion, uri: &str) -> Result<(), McpError> {
-        let known = self.may_see(gateway::Target::Other) && self.catalog.has_resource(uri);
-        match session {
-            Some(session) if known && session.subscribe(uri) => Ok(()),
-            Some(_) if known => {
-                Err(McpError::invalid_params("a session has at most 1000 subscriptions of 128 KiB together"))
-            }
-            _ => Err(McpError::unknown_resource(version, uri)),
+    async fn subscribe(&self, session: Option<&Session>, version: ProtocolVersion, uri: &str) -> Result<(), McpError> {
+        if !self.may_see(gateway::Target::Other) || !self.catalog.has_resource(uri) {
+            return Err(of_era(version, McpError::unknown_resource(version, uri)));
         }
+        if self.change(session, |state| state.subscribe(uri)).await? {
+            return Ok(());
+        }
+        let error = McpError::invalid_params("a session has at most 1000 subscriptions of 128 KiB together");
+        Err(of_era(version, error))
+    }
+
+    /// Changes what a session remembers, at all replicas. False when `change` says that it cannot be.
+    async fn change(
+        &self,
+        session: Option<&Session>,
+        change: impl Fn(&mut SessionState) -> bool + Send,
+    ) -> Result<bool, McpError> {
+        match (session, &self.endpoint.replicas) {
+            (None, _) => Ok(true),
+            (Some(session), None) => Ok(session.change(change)),
+            (Some(session), Some(replicas)) => {
+                let changed = replicas.change(session, self.endpoint.clock.now(), change).await;
+                changed.map_err(|_| McpError::store_unavailable())
+            }
+        }
+    }
+
+    /// DELETE: at all replicas, or not at all.
+    async fn end_session(&self, session: &Session, ending: Ending) -> McpReply {
+        let ended = self.change(Some(session), |state| {
+            state.ended = true;
+            true
+        });
+        if let Err(error) = ended.await {
+            return refuse(&Refused { id: None, error }, ending);
+        }
+        self.endpoint.sessions.end(session, self.endpoint.clock.now());
+        McpReply::empty(StatusCode::NO_CONTENT, ending.end(CallOutcome::Success))
+    }
+
+    /// The answer to a request of ours, for whichever replica has asked.
+    async fn take_answer(&self, session: &Session, answer: &ClientAnswer<'_>, ending: Ending) -> McpReply {
+        let id = answer.id.and_then(|id| id.get().parse().ok());
+        if id.is_some_and(|id| session.answered(id, answer.result)) {
+            return accepted(ending);
+        }
+        let passed = match (id, &self.endpoint.replicas) {
+            (Some(id), Some(replicas)) => replicas.pass_on(session, id, answer.result).await,
+            _ => Ok(Passed::NotAsked),
+        };
+        let error = match passed {
+            Ok(Passed::On) => return accepted(ending),
+            Ok(Passed::NotAsked) => {
+                McpError::invalid_request("a response was posted, but nothing was asked under its id")
+            }
+            Err(StoreError::TooLarge) => McpError::invalid_request("a response must have less than 1 MiB"),
+            Err(_) => McpError::store_unavailable(),
+        };
+        refuse(&Refused { id: None, error }, ending)
     }
 
     pub(super) fn parser(&self) -> Parser<'_> {
@@ -259,15 +319,6 @@ pub(super) fn refuse(refused: &Refused<'_>, ending: Ending) -> McpReply {
 
 fn accepted(ending: Ending) -> McpReply {
     McpReply::empty(StatusCode::ACCEPTED, ending.end(CallOutcome::Accepted))
-}
-
-fn take_answer(session: &Session, answer: &ClientAnswer<'_>, ending: Ending) -> McpReply {
-    let id = answer.id.and_then(|id| id.get().parse().ok());
-    if id.is_some_and(|id| session.answered(id, answer.result)) {
-        return accepted(ending);
-    }
-    let error = McpError::invalid_request("a response was posted, but nothing was asked under its id");
-    refuse(&Refused { id: None, error }, ending)
 }
 
 /// The same for an error inside a well-formed request.

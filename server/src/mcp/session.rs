@@ -2,13 +2,15 @@
 //!
 //! The id is a sealed record, so any replica knows revision, capabilities and expiry from it alone, and whoever else
 //! presents it has an unknown one. What hangs on a session (streams, subscriptions, requests to the client) is in this
-//! process: it comes and goes with the entry in [`registry::Sessions`], the session itself does not.
+//! process: it comes and goes with the entry in [`registry::Sessions`], the session itself does not. Where replicas share a
+//! store, [`super::replicas`] brings what other replicas did to it here.
 
 mod record;
 mod registry;
+mod state;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -19,11 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use record::{SessionRecord, binding};
 pub(super) use registry::Sessions;
+pub(super) use state::SessionState;
 
-use super::{
-    operation::{MAX_URI_BYTES, MAX_URIS},
-    stream_log::{Reader, Retention, StreamLog},
-};
+use super::stream_log::{Reader, Retention, StreamLog};
 use crate::{
     features::{ClientCapabilities, LogLevel},
     protocol::ProtocolVersion,
@@ -36,11 +36,14 @@ const FINISHED_STREAMS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) record: SessionRecord,
+    /// SHA-256 of whom it belongs to: what is stored about it opens for nobody else's session.
+    pub(super) owner: [u8; 32],
     /// Cancelled by DELETE and when the session is forgotten.
     pub(super) ended: CancellationToken,
-    /// Number of the stream that a GET without `Last-Event-ID` reads; the others follow it. The upper half is random:
-    /// this process may forget what hangs on a session and begin anew, and another process may, while event ids must
-    /// stay unique over the session. So an id from before, or of another session, names nothing here.
+    /// Number of the stream that a GET without `Last-Event-ID` reads; the others follow a random number. The upper half is
+    /// random: this process may forget what hangs on a session and begin anew, and another process may, while event ids must
+    /// stay unique over the session. So an id from before, or of another session, names nothing here. Where replicas share a
+    /// store the standalone stream is [`SHARED_STANDALONE`] at all of them.
     pub(super) standalone: u64,
     state: Mutex<State>,
     /// What finished streams of all sessions take.
@@ -49,8 +52,9 @@ pub(super) struct Session {
 
 #[derive(Debug, Default)]
 struct State {
-    log_level: Option<LogLevel>,
-    subscriptions: BTreeSet<Box<str>>,
+    known: SessionState,
+    /// Number of `known` in the shared store; 0 while nothing is known from there.
+    known_number: u64,
     /// Requests of the client that are worked on, by numbers of ours: nothing keeps a client from using an id twice.
     in_flight: HashMap<u64, Begun>,
     next_begun: u64,
@@ -61,7 +65,15 @@ struct State {
     streams: VecDeque<(u64, Arc<StreamLog>)>,
     finished: VecDeque<registry::Kept>,
     next_stream: u64,
+    /// Cancelled when the standalone stream is written to elsewhere.
+    writing: CancellationToken,
 }
+
+/// The standalone stream where replicas share a store: there is one, whoever writes to it.
+pub(super) const SHARED_STANDALONE: u64 = 0;
+
+/// Number of the first event of a standalone stream. The number before it is the id of an event that primes.
+const FIRST_EVENT: u64 = 1;
 
 /// A request of the client that is worked on.
 #[derive(Debug)]
@@ -105,10 +117,18 @@ pub(super) struct InFlight {
 }
 
 impl Session {
-    pub(super) fn new(record: SessionRecord, kept_bytes: Arc<registry::KeptBytes>) -> Self {
-        let standalone = u64::from(rand::random::<u32>()) << 32;
-        let state = State { next_stream: standalone + 1, next_request: 1, ..State::default() };
-        Self { record, ended: CancellationToken::new(), standalone, state: Mutex::new(state), kept_bytes }
+    /// `shared` says whether other replicas may know it too.
+    pub(super) fn new(
+        record: SessionRecord,
+        owner: [u8; 32],
+        kept_bytes: Arc<registry::KeptBytes>,
+        shared: bool,
+    ) -> Self {
+        let random = u64::from(rand::random::<u32>() | 1) << 32;
+        // Ids of requests are numbers in JavaScript too, so they stay below 2^53.
+        let (standalone, next_request) = if shared { (SHARED_STANDALONE, (random >> 12) + 1) } else { (random, 1) };
+        let state = State { next_stream: random + 1, next_request, ..State::default() };
+        Self { record, owner, ended: CancellationToken::new(), standalone, state: Mutex::new(state), kept_bytes }
     }
 
     pub(super) fn version(&self) -> ProtocolVersion {
@@ -120,37 +140,46 @@ impl Session {
     }
 
     pub(super) fn log_level(&self) -> Option<LogLevel> {
-        self.lock().log_level
+        self.lock().known.log_level
     }
 
-    pub(super) fn set_log_level(&self, level: LogLevel) {
-        self.lock().log_level = Some(level);
-    }
-
-    /// False when there are too many, or they take too much.
-    pub(super) fn subscribe(&self, uri: &str) -> bool {
+    /// Changes what is known, here alone. False, and nothing changes, when `change` says that it cannot be.
+    pub(super) fn change(&self, change: impl Fn(&mut SessionState) -> bool) -> bool {
         let mut state = self.lock();
-        if state.subscriptions.contains(uri) {
-            return true;
+        let mut known = state.known.clone();
+        let possible = change(&mut known);
+        if possible {
+            state.known = known;
         }
-        let bytes: usize = state.subscriptions.iter().map(|uri| uri.len()).sum();
-        let fits = state.subscriptions.len() < MAX_URIS && bytes + uri.len() <= MAX_URI_BYTES;
-        if fits {
-            state.subscriptions.insert(uri.into());
-        }
-        fits
-    }
-
-    pub(super) fn unsubscribe(&self, uri: &str) {
-        self.lock().subscriptions.remove(uri);
+        possible
     }
 
     pub(super) fn subscriptions(&self) -> Vec<String> {
-        self.lock().subscriptions.iter().map(|uri| (**uri).to_owned()).collect()
+        self.lock().known.subscriptions.iter().map(|uri| (**uri).to_owned()).collect()
     }
 
     pub(super) fn is_subscribed(&self, uri: &str) -> bool {
-        self.lock().subscriptions.contains(uri)
+        self.lock().known.subscriptions.contains(uri)
+    }
+
+    /// What is known of it, and the number that this has in the shared store.
+    pub(super) fn known(&self) -> (u64, SessionState) {
+        let state = self.lock();
+        (state.known_number, state.known.clone())
+    }
+
+    /// Number of what is known in the shared store.
+    pub(super) fn known_number(&self) -> u64 {
+        self.lock().known_number
+    }
+
+    /// Another replica, or this one, has stored this; older news than what is known changes nothing.
+    pub(super) fn learn(&self, number: u64, known: SessionState) {
+        let mut state = self.lock();
+        if number > state.known_number {
+            state.known = known;
+            state.known_number = number;
+        }
     }
 
     /// A request with this id begins; the token is cancelled when the client asks for it.
@@ -189,6 +218,11 @@ impl Session {
         sender.is_some_and(|sender| sender.send(result.map(ToOwned::to_owned)).is_ok())
     }
 
+    /// Whether a request of ours with this id waits here for its answer.
+    pub(super) fn waits_for(&self, id: u64) -> bool {
+        self.lock().outstanding.contains_key(&id)
+    }
+
     /// A new stream, for the answer to one request.
     pub(super) fn open_stream(&self, retention: Retention) -> (u64, Arc<StreamLog>) {
         let log = StreamLog::new(retention);
@@ -213,15 +247,56 @@ impl Session {
         }
     }
 
-    /// The standalone stream, and whether this call made it.
-    pub(super) fn standalone(&self, retention: Retention) -> (Arc<StreamLog>, bool) {
+    /// The standalone stream; and, if this call made it, how long it is to be written to.
+    pub(super) fn standalone(&self, retention: Retention) -> (Arc<StreamLog>, Option<CancellationToken>) {
         let mut state = self.lock();
         if let Some((_, log)) = state.streams.iter().find(|(stream, _)| *stream == self.standalone) {
-            return (Arc::clone(log), false);
+            return (Arc::clone(log), None);
         }
-        let log = StreamLog::new(retention);
+        let log = StreamLog::restored([], (FIRST_EVENT, FIRST_EVENT), retention);
         state.streams.push_back((self.standalone, Arc::clone(&log)));
-        (log, true)
+        let writing = self.ended.child_token();
+        state.writing = writing.clone();
+        (log, Some(writing))
+    }
+
+    /// The standalone stream, if it is written to here.
+    pub(super) fn standalone_here(&self) -> Option<Arc<StreamLog>> {
+        let state = self.lock();
+        state.streams.iter().find(|(stream, _)| *stream == self.standalone).map(|(_, log)| Arc::clone(log))
+    }
+
+    /// From now on the standalone stream is written to here: as `log`, until the token is cancelled.
+    pub(super) fn take_standalone(&self, log: &Arc<StreamLog>) -> CancellationToken {
+        self.leave_standalone(None);
+        let writing = self.ended.child_token();
+        let mut state = self.lock();
+        state.streams.push_back((self.standalone, Arc::clone(log)));
+        state.writing = writing.clone();
+        writing
+    }
+
+    /// The standalone stream is written to elsewhere from now on: the one of this `log`, or whichever there is.
+    pub(super) fn leave_standalone(&self, log: Option<&Arc<StreamLog>>) {
+        let mut state = self.lock();
+        let is_left = |(stream, here): &(u64, Arc<StreamLog>)| {
+            *stream == self.standalone && log.is_none_or(|log| Arc::ptr_eq(here, log))
+        };
+        let Some(position) = state.streams.iter().position(is_left) else { return };
+        state.writing.cancel();
+        if let Some((_, log)) = state.streams.remove(position) {
+            log.dismiss();
+        }
+    }
+
+    /// Whoever reads this stream here reads it elsewhere from now on.
+    pub(super) fn dismiss_reader(&self, stream: u64) {
+        let state = self.lock();
+        let live = state.streams.iter().map(|(number, log)| (*number, log));
+        let mut all = live.chain(state.finished.iter().map(registry::Kept::stream));
+        if let Some((_, log)) = all.find(|(number, _)| *number == stream) {
+            log.dismiss();
+        }
     }
 
     /// A reader of what came after the event with this id; `None` for a stream that is not there.
@@ -257,7 +332,8 @@ impl Session {
             log.end();
         }
         state.finished.clear();
-        state.subscriptions.clear();
+        state.known = SessionState::default();
+        state.known_number = 0;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -34,11 +34,13 @@ pub(super) struct StreamLog {
 
 #[derive(Default)]
 struct State {
-    /// In order; `number` grows by one from each to the next.
+    /// In order of their numbers, which may have holes: not every number is an event.
     events: VecDeque<Event>,
     bytes: usize,
     /// Number of the next event.
     next: u64,
+    /// Number after the last event that was dropped: who has not come so far has missed something.
+    dropped: u64,
     /// The number up to which events were handed to a reader.
     read: u64,
     /// Nothing will be appended any more.
@@ -73,7 +75,7 @@ impl fmt::Debug for StreamLog {
 
 /// What a reader finds.
 enum Found {
-    Event(Bytes),
+    Event(u64, Bytes),
     Nothing,
     /// The end, another reader, or a gap.
     End,
@@ -81,17 +83,37 @@ enum Found {
 
 impl StreamLog {
     pub(super) fn new(retention: Retention) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), retention })
+        Self::of(State::default(), retention)
     }
 
-    /// One more event; `bytes` is told its number.
-    pub(super) fn append(&self, bytes: impl FnOnce(u64) -> Bytes) {
+    /// A stream that goes on from somewhere else: with these events, of which those before `read` were read, and with
+    /// `next` as the next number.
+    pub(super) fn restored(
+        events: impl IntoIterator<Item = (u64, Bytes)>,
+        (read, next): (u64, u64),
+        retention: Retention,
+    ) -> Arc<Self> {
+        let events: VecDeque<_> = events.into_iter().map(|(number, bytes)| Event { number, bytes }).collect();
+        let bytes = events.iter().map(|event| event.bytes.len()).sum();
+        Self::of(State { events, bytes, next, read, ..State::default() }, retention)
+    }
+
+    fn of(state: State, retention: Retention) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), retention })
+    }
+
+    /// The number that the next event gets. Stays true for whoever alone appends.
+    pub(super) fn next(&self) -> u64 {
+        self.lock().next
+    }
+
+    /// One more event, with the number that [`Self::next`] says.
+    pub(super) fn append(&self, bytes: Bytes) {
         let mut state = self.lock();
         if state.ended {
             return;
         }
         let number = state.next;
-        let bytes = bytes(number);
         state.next += 1;
         state.bytes += bytes.len();
         state.events.push_back(Event { number, bytes });
@@ -112,6 +134,12 @@ impl StreamLog {
         self.changed.notify_waiters();
     }
 
+    /// Sends the reader away at once.
+    pub(super) fn dismiss(&self) {
+        self.lock().reader += 1;
+        self.changed.notify_waiters();
+    }
+
     /// The first event that nobody has read.
     pub(super) fn next_unread(&self) -> u64 {
         self.lock().read
@@ -129,10 +157,10 @@ impl StreamLog {
         state.released = false;
         let number = state.reader;
         // Whoever comes back after a gap gets what is left: the answer is the last event.
-        let first = state.events.front().map_or(state.next, |event| event.number);
+        let next = next.max(state.dropped);
         drop(state);
         self.changed.notify_waiters();
-        Reader { log: Arc::clone(self), number, next: next.max(first), keep_alive }
+        Reader { log: Arc::clone(self), number, next, keep_alive }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -153,16 +181,15 @@ impl State {
         if self.reader != reader {
             return Found::End;
         }
-        let Some(first) = self.events.front().map(|event| event.number) else { return self.nothing() };
-        if next < first {
+        if next < self.dropped {
             return Found::End;
         }
-        let position = usize::try_from(next - first).unwrap_or(usize::MAX);
+        let position = self.events.partition_point(|event| event.number < next);
         let Some(event) = self.events.get(position) else { return self.nothing() };
-        let bytes = event.bytes.clone();
-        self.read = self.read.max(next + 1);
+        let (number, bytes) = (event.number, event.bytes.clone());
+        self.read = self.read.max(number + 1);
         self.evict_read(retention);
-        Found::Event(bytes)
+        Found::Event(number, bytes)
     }
 
     /// What was read and need not be kept goes at once: most streams are never read twice.
@@ -176,6 +203,7 @@ impl State {
     fn drop_oldest(&mut self) {
         if let Some(event) = self.events.pop_front() {
             self.bytes -= event.bytes.len();
+            self.dropped = event.number + 1;
         }
     }
 
@@ -185,6 +213,11 @@ impl State {
 }
 
 impl Reader {
+    /// The number that the next event has at least.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next
+    }
+
     /// The next event, or a comment when there was none for a while; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
@@ -192,8 +225,8 @@ impl Reader {
             let changed = self.log.changed.notified();
             let found = self.log.lock().find(self.number, self.next, self.log.retention);
             match found {
-                Found::Event(bytes) => {
-                    self.next += 1;
+                Found::Event(number, bytes) => {
+                    self.next = number + 1;
                     return Some(bytes);
                 }
                 Found::End => return None,
@@ -220,7 +253,7 @@ mod tests {
 
     fn append(log: &StreamLog, texts: &[&'static str]) {
         for text in texts {
-            log.append(|_| Bytes::from_static(text.as_bytes()));
+            log.append(Bytes::from_static(text.as_bytes()));
         }
     }
 

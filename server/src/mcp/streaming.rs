@@ -8,20 +8,22 @@ use futures::{
     stream::{self, BoxStream},
 };
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     audit::Ending,
     credential::Credential,
     envelope::Refused,
     error::McpError,
-    listen::{Around, honoured, listen, tell_session},
+    listen::{Around, Ends, StandaloneWriter, honoured, listen, tell_session},
     operation::Filter,
     record::CallOutcome,
+    replicas::{Recorder, Replicas, Taken},
     reply::McpReply,
-    respond::{prime, read},
+    respond::{priming, read},
     serve::{Serve, refuse},
     session::{EventId, Session},
-    stream_log::Reader,
+    stream_log::{Reader, StreamLog},
 };
 use crate::gateway;
 
@@ -49,23 +51,45 @@ impl Serve<'_> {
         McpReply::stream(listen(id, filter, around), record)
     }
 
-    pub(super) fn open_stream(&self, session: &Arc<Session>, after: Option<EventId>, ending: Ending) -> McpReply {
-        let place = match self.stream_place() {
-            Ok(place) => place,
+    pub(super) async fn open_stream(&self, session: &Arc<Session>, after: Option<EventId>, ending: Ending) -> McpReply {
+        let opened = match self.stream_place() {
+            Ok(place) => self.events(session, after).await.map(|events| (place, events)),
+            Err(error) => Err(error),
+        };
+        let (place, events) = match opened {
+            Ok(opened) => opened,
             Err(error) => return refuse(&Refused { id: None, error }, ending),
-        };
-        let reader = match after {
-            Some(after) => session.resume(after, self.keep_alive()),
-            None => Some(self.standalone(session)),
-        };
-        let Some(reader) = reader else {
-            return refuse(&Refused { id: None, error: McpError::unknown_event() }, ending);
         };
         let record = ending.record().clone();
         let mut ending = ending;
         ending.streamed = true;
         let held = (place, Ended(Some(ending)));
-        McpReply::stream(holding(self.credential().limit(read(reader, None)), held), record)
+        McpReply::stream(holding(self.credential().limit(events), held), record)
+    }
+
+    /// What a GET reads: the standalone stream, or what came after an event of whichever stream.
+    async fn events(
+        &self,
+        session: &Arc<Session>,
+        after: Option<EventId>,
+    ) -> Result<BoxStream<'static, Bytes>, McpError> {
+        let Some(after) = after else { return self.standalone(session).await };
+        let replicas = self.endpoint.replicas.as_ref();
+        if let Some(reader) = session.resume(after, self.keep_alive()) {
+            if let Some(replicas) = replicas {
+                replicas.reads(session, after.stream).await;
+            }
+            return Ok(read(reader, None));
+        }
+        let replicas = replicas.ok_or_else(McpError::unknown_event)?;
+        if after.stream == session.standalone {
+            return self.taken_over(replicas, session, Some(after.number)).await.map(|reader| read(reader, None));
+        }
+        match replicas.tail(session, after, self.keep_alive()).await {
+            Ok(Some(tail)) => Ok(tail.events()),
+            Ok(None) => Err(McpError::unknown_event()),
+            Err(_) => Err(McpError::store_unavailable()),
+        }
     }
 
     fn credential(&self) -> Credential {
@@ -82,22 +106,55 @@ impl Serve<'_> {
         })
     }
 
-    /// A reader of the session's standalone stream; the first one brings it to life.
-    fn standalone(&self, session: &Arc<Session>) -> Reader {
-        let (log, is_new) = session.standalone(self.retention());
-        if is_new {
-            let tell = tell_session(
-                Arc::clone(session),
-                Arc::clone(&log),
-                self.endpoint.features.changes().listen(),
-                self.sight(),
-                self.endpoint.stop.clone(),
-            );
-            self.endpoint.tasks.spawn(tell);
-        }
-        prime(&log, session.standalone, session);
-        let next = log.next_unread();
-        log.read_from(next, self.keep_alive())
+    /// The session's standalone stream; the first reader brings it to life.
+    async fn standalone(&self, session: &Arc<Session>) -> Result<BoxStream<'static, Bytes>, McpError> {
+        let reader = match &self.endpoint.replicas {
+            None => {
+                let (log, writing) = session.standalone(self.retention());
+                if let Some(writing) = writing {
+                    self.tell(StandaloneWriter::new(session, &log, None), writing, false);
+                }
+                self.unread(&log)
+            }
+            Some(replicas) => match session.standalone_here() {
+                Some(log) => {
+                    replicas.reads(session, session.standalone).await;
+                    self.unread(&log)
+                }
+                None => self.taken_over(replicas, session, None).await?,
+            },
+        };
+        let first = EventId { stream: session.standalone, number: reader.next_number().saturating_sub(1) };
+        let priming = stream::iter(priming(session, first));
+        Ok(priming.chain(read(reader, None)).boxed())
+    }
+
+    fn unread(&self, log: &Arc<StreamLog>) -> Reader {
+        log.read_from(log.next_unread(), self.keep_alive())
+    }
+
+    /// The standalone stream, written to here from now on; `seen` is the last event that the client has seen.
+    async fn taken_over(
+        &self,
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+        seen: Option<u64>,
+    ) -> Result<Reader, McpError> {
+        let retention = self.retention();
+        let taken = replicas.take_standalone(session, seen, retention.read_events).await;
+        let Taken { events, next, moved } = taken.map_err(|_| McpError::store_unavailable())?;
+        let read = seen.map_or(next, |seen| seen.saturating_add(1));
+        let log = StreamLog::restored(events, (read, next), retention);
+        let writing = session.take_standalone(&log);
+        let recorder = Recorder::new(replicas, session, session.standalone, "", retention.read_events);
+        self.tell(StandaloneWriter::new(session, &log, Some(recorder)), writing, moved);
+        Ok(log.read_from(read, self.keep_alive()))
+    }
+
+    fn tell(&self, writer: StandaloneWriter, writing: CancellationToken, moved: bool) {
+        let changes = self.endpoint.features.changes().listen();
+        let ends = Ends { writing, stop: self.endpoint.stop.clone() };
+        self.endpoint.tasks.spawn(tell_session(writer, changes, self.sight(), ends, moved));
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     notify,
     record::CallOutcome,
     result::{self, Target},
-    session::{InFlight, Session},
+    session::{InFlight, Outstanding, Session},
 };
 use crate::{
     features::{
@@ -131,20 +131,26 @@ impl Work {
         let mut asked = Vec::with_capacity(input.requests.len());
         for (key, request) in &input.requests {
             let outstanding = session.ask();
+            if let Some(replicas) = &self.endpoint.replicas {
+                replicas.asks(session, outstanding.id, ANSWER_DEADLINE).await;
+            }
             let message = notify::request(outstanding.id, request)?;
             notes.send(Note::Ask { message }).await.ok()?;
             asked.push((key, outstanding));
         }
-        let answers = async {
-            let mut responses = InputResponses::new();
-            for (key, outstanding) in &mut asked {
-                // An error of the client is no answer.
-                let answer = (&mut outstanding.answer).await.ok()??;
-                responses.insert((*key).clone(), answer);
-            }
-            Some(responses)
+        let questions: Vec<u64> = asked.iter().map(|(_, outstanding)| outstanding.id).collect();
+        let answers = collect(&mut asked);
+        let Some(replicas) = &self.endpoint.replicas else {
+            return tokio::time::timeout(ANSWER_DEADLINE, answers).await.ok()?;
         };
-        tokio::time::timeout(ANSWER_DEADLINE, answers).await.ok()?
+        let answered = tokio::select! {
+            answered = tokio::time::timeout(ANSWER_DEADLINE, answers) => answered.ok().flatten(),
+            () = replicas.look_for_answers(session, &questions) => None,
+        };
+        for question in questions {
+            replicas.asks_no_more(session, question).await;
+        }
+        answered
     }
 
     /// The client was asked, or could not be, and gave no answer.
@@ -200,6 +206,17 @@ impl Work {
         let body = result::error(refused.id, &refused.error);
         Done { status: refused.error.status, body, outcome: CallOutcome::Error(refused.error.code) }
     }
+}
+
+/// The answers to all that was `asked`.
+async fn collect(asked: &mut [(&String, Outstanding<'_>)]) -> Option<InputResponses> {
+    let mut responses = InputResponses::new();
+    for (key, outstanding) in asked {
+        // An error of the client is no answer.
+        let answer = (&mut outstanding.answer).await.ok()??;
+        responses.insert((*key).clone(), answer);
+    }
+    Some(responses)
 }
 
 /// What is answered for what does not exist, and for what the caller may not see.

@@ -16,6 +16,8 @@ pub enum KeyKind {
     Answer,
     /// Something that may be used once.
     Mark,
+    /// A replica, for as long as it lives.
+    Replica,
 }
 
 /// A key.
@@ -57,6 +59,7 @@ impl KeyKind {
             Self::Question => 3,
             Self::Answer => 4,
             Self::Mark => 5,
+            Self::Replica => 6,
         }
     }
 }

@@ -128,6 +128,12 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
+    /// As if it had been started anew.
+    #[cfg(test)]
+    pub(crate) fn forget_all(&self) {
+        *self.lock() = State::default();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

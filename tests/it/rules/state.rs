@@ -87,6 +87,15 @@ async fn a_state_that_was_touched_is_refused() {
     }
 }
 
+/// The fixture does not say that it may be run twice.
+#[tokio::test]
+async fn a_state_is_used_once() {
+    let world = World::new().await;
+    let retry = retried(ask(json!({})), &state_of(&world, &ask(json!({}))).await);
+    send(&world, &retry).await.result();
+    is_refused(&world, &retry.with("/id", json!(3)), &world.token).await;
+}
+
 #[tokio::test]
 async fn a_state_expires() {
     let world = World::new().await;

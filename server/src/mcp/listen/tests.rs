@@ -8,7 +8,7 @@ use crate::{
         CallRecord,
         audit::Observation,
         record::MethodLabel,
-        session::tests::one as one_session,
+        session::tests::{one as one_session, subscribe},
         stream_log::{Reader, Retention},
     },
     places::Places,
@@ -23,13 +23,9 @@ const TOO_MANY: usize = 257;
 fn told_to(session: &Arc<Session>, sees_others: bool, told: &[Change]) -> Vec<String> {
     let changes = Changes::default();
     let (log, _) = session.standalone(Retention { read_events: 0, bytes: 100_000 });
-    let tell = tell_session(
-        Arc::clone(session),
-        Arc::clone(&log),
-        changes.listen(),
-        Sight::new(move || sees_others),
-        CancellationToken::new(),
-    );
+    let ends = Ends { writing: CancellationToken::new(), stop: CancellationToken::new() };
+    let writer = StandaloneWriter::new(session, &log, None);
+    let tell = tell_session(writer, changes.listen(), Sight::new(move || sees_others), ends, false);
     for change in told {
         changes.tell(change.clone());
     }
@@ -57,7 +53,7 @@ fn resource(uri: &str) -> Change {
 #[tokio::test]
 async fn a_session_hears_of_lists_and_of_what_it_subscribed_to() {
     let session = one_session();
-    session.subscribe("a:1");
+    subscribe(&session, "a:1");
     let all = [Change::Tools, Change::Prompts, Change::Resources, resource("a:1"), resource("a:2")];
     assert_eq!(
         told_to(&session, true, &all),
@@ -68,7 +64,7 @@ async fn a_session_hears_of_lists_and_of_what_it_subscribed_to() {
 #[tokio::test]
 async fn who_may_know_of_tools_alone_hears_of_tools_alone() {
     let session = one_session();
-    session.subscribe("a:1");
+    subscribe(&session, "a:1");
     let all = [Change::Tools, Change::Prompts, Change::Resources, resource("a:1")];
     assert_eq!(told_to(&session, false, &all), ["tools/list_changed"]);
     assert_eq!(told_to(&one_session(), false, &vec![resource("a:2"); TOO_MANY]), ["tools/list_changed"]);
@@ -77,7 +73,7 @@ async fn who_may_know_of_tools_alone_hears_of_tools_alone() {
 #[tokio::test]
 async fn a_session_that_fell_behind_takes_all_that_it_subscribed_to_for_changed() {
     let session = one_session();
-    session.subscribe("a:1");
+    subscribe(&session, "a:1");
     assert_eq!(
         told_to(&session, true, &vec![resource("a:2"); TOO_MANY]),
         ["tools/list_changed", "prompts/list_changed", "resources/list_changed", "resources/updated a:1"]

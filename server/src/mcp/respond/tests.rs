@@ -54,6 +54,8 @@ fn responding(
         ending: Ending::new(Box::new(told.clone()), record),
         style: Some(STYLE),
         session: None,
+        replicas: None,
+        request_id: None,
         tasks: TaskTracker::new(),
     };
     (responding, told)

@@ -12,8 +12,9 @@ use std::{
 };
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
-use super::{Session, SessionRecord};
+use super::{Session, SessionRecord, binding};
 use crate::{
     auth::Principal, features::ClientCapabilities, mcp::stream_log::StreamLog, protocol::ProtocolVersion, seal::KeyRing,
 };
@@ -33,6 +34,8 @@ type Name = [u8; 16];
 /// All of them.
 pub(in crate::mcp) struct Sessions {
     keys: Arc<KeyRing>,
+    /// Whether other replicas may know the same sessions.
+    shared: bool,
     state: Mutex<State>,
     kept_bytes: Arc<KeptBytes>,
 }
@@ -68,8 +71,8 @@ pub(super) struct Kept {
 }
 
 impl Sessions {
-    pub(in crate::mcp) fn new(keys: Arc<KeyRing>) -> Self {
-        Self { keys, state: Mutex::default(), kept_bytes: Arc::default() }
+    pub(in crate::mcp) fn new(keys: Arc<KeyRing>, shared: bool) -> Self {
+        Self { keys, shared, state: Mutex::default(), kept_bytes: Arc::default() }
     }
 
     /// Opens a session and gives its id. Of a principal that has `of_principal` already, the one that was used least
@@ -84,7 +87,8 @@ impl Sessions {
     ) -> (String, Arc<Session>) {
         let record = SessionRecord { version, client, expires: expires.as_second(), name: rand::random() };
         let id = record.seal(&self.keys, principal);
-        (id, self.lock().enter(record, principal, now.as_second(), of_principal, &self.kept_bytes))
+        let entering = self.entering(record, principal);
+        (id, self.lock().enter(entering, principal, now.as_second(), of_principal))
     }
 
     /// The session of this id. `None` for one that is unknown, over, ended, or somebody else's.
@@ -106,7 +110,22 @@ impl Sessions {
             known.used = tick;
             return Some(Arc::clone(&known.session));
         }
-        Some(state.enter(record, principal, now.as_second(), of_principal, &self.kept_bytes))
+        Some(state.enter(self.entering(record, principal), principal, now.as_second(), of_principal))
+    }
+
+    /// The session of this name, if this process knows it.
+    pub(in crate::mcp) fn named(&self, name: &Name) -> Option<Arc<Session>> {
+        self.lock().known.get(name).map(|known| Arc::clone(&known.session))
+    }
+
+    /// All that this process knows.
+    pub(in crate::mcp) fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().known.values().map(|known| Arc::clone(&known.session)).collect()
+    }
+
+    fn entering(&self, record: SessionRecord, principal: &Principal) -> Session {
+        let owner = Sha256::digest(binding(principal)).into();
+        Session::new(record, owner, Arc::clone(&self.kept_bytes), self.shared)
     }
 
     /// DELETE: the session is over for good.
@@ -131,14 +150,7 @@ impl Sessions {
 }
 
 impl State {
-    fn enter(
-        &mut self,
-        record: SessionRecord,
-        principal: &Principal,
-        now: i64,
-        of_principal: usize,
-        kept_bytes: &Arc<KeptBytes>,
-    ) -> Arc<Session> {
+    fn enter(&mut self, session: Session, principal: &Principal, now: i64, of_principal: usize) -> Arc<Session> {
         self.forget_expired(now);
         let owner = principal.pseudonym();
         // Without authentication all callers are one, and only the bound of all holds.
@@ -149,9 +161,9 @@ impl State {
             self.forget_oldest(|_| true);
         }
         self.tick += 1;
-        let session = Arc::new(Session::new(record, Arc::clone(kept_bytes)));
+        let session = Arc::new(session);
         let known = Known { session: Arc::clone(&session), owner: owner.into(), used: self.tick };
-        self.known.insert(record.name, known);
+        self.known.insert(session.record.name, known);
         session
     }
 

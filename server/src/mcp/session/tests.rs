@@ -2,7 +2,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::*;
-use crate::{auth::Principal, seal::KeyRing};
+use crate::{
+    auth::Principal,
+    mcp::operation::{MAX_URI_BYTES, MAX_URIS},
+    seal::KeyRing,
+};
 
 const RETENTION: Retention = Retention { read_events: 8, bytes: 1000 };
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -16,7 +20,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn sessions() -> Sessions {
-    Sessions::new(Arc::new(KeyRing::of_process()))
+    Sessions::new(Arc::new(KeyRing::of_process()), false)
 }
 
 fn create(sessions: &Sessions, subject: &str) -> (String, Arc<Session>) {
@@ -29,8 +33,24 @@ pub(in crate::mcp) fn one() -> Arc<Session> {
     create(&sessions(), "me").1
 }
 
+/// As each replica knows one and the same session.
+pub(in crate::mcp) fn shared() -> Arc<Session> {
+    let record = SessionRecord {
+        version: ProtocolVersion::V2025_06_18,
+        client: ClientCapabilities::default(),
+        expires: 1_800_086_400,
+        name: [9; 16],
+    };
+    Arc::new(Session::new(record, [8; 32], Arc::default(), true))
+}
+
 fn open(sessions: &Sessions, subject: &str, id: &str) -> Option<Arc<Session>> {
     sessions.open(&principal(subject), id, at(0), 2)
+}
+
+/// Whether the session is told of this resource from now on.
+pub(in crate::mcp) fn subscribe(session: &Session, uri: &str) -> bool {
+    session.change(|known| known.subscribe(uri))
 }
 
 #[test]
@@ -48,8 +68,8 @@ fn a_session_is_its_owners_alone_and_over_after_delete() {
 #[test]
 fn a_session_outlives_the_process_that_opened_it() {
     let keys = Arc::new(KeyRing::of_process());
-    let (id, first) = create(&Sessions::new(Arc::clone(&keys)), "me");
-    let again = open(&Sessions::new(keys), "me", &id).unwrap();
+    let (id, first) = create(&Sessions::new(Arc::clone(&keys), false), "me");
+    let again = open(&Sessions::new(keys, false), "me", &id).unwrap();
     assert_eq!(again.record, first.record);
 }
 
@@ -116,7 +136,7 @@ async fn a_finished_stream_can_be_read_again_after_the_event_that_was_seen() {
     let session = create(&sessions(), "me").1;
     let (number, log) = session.open_stream(RETENTION);
     for text in ["a", "b"] {
-        log.append(|_| Bytes::from_static(text.as_bytes()));
+        log.append(Bytes::from_static(text.as_bytes()));
     }
     session.finish_stream(number);
     let mut reader = session.resume(EventId { stream: number, number: 0 }, KEEP_ALIVE).unwrap();
@@ -153,10 +173,10 @@ fn event_ids_are_read_as_they_are_written() {
 #[test]
 fn subscriptions_are_bounded() {
     let session = create(&sessions(), "me").1;
-    assert!((0..MAX_URIS).all(|number| session.subscribe(&number.to_string())));
-    assert!(!session.subscribe("one more") && session.subscribe("0"));
-    session.unsubscribe("0");
-    assert!(session.subscribe("one more") && !session.is_subscribed("0"));
+    assert!((0..MAX_URIS).all(|number| subscribe(&session, &number.to_string())));
+    assert!(!subscribe(&session, "one more") && subscribe(&session, "0"));
+    session.change(|known| known.subscriptions.remove("0"));
+    assert!(subscribe(&session, "one more") && !session.is_subscribed("0"));
 }
 
 #[test]
@@ -164,8 +184,8 @@ fn subscriptions_are_bounded_in_bytes_too() {
     let session = create(&sessions(), "me").1;
     let uri = |number: usize| format!("{number:08192}");
     let fitting = MAX_URI_BYTES / 8192;
-    assert!((0..fitting).all(|number| session.subscribe(&uri(number))));
-    assert!(!session.subscribe("x") && session.subscribe(&uri(0)));
+    assert!((0..fitting).all(|number| subscribe(&session, &uri(number))));
+    assert!(!subscribe(&session, "x") && subscribe(&session, &uri(0)));
 }
 
 #[tokio::test]
@@ -178,7 +198,7 @@ async fn delete_ends_calls_and_their_streams_and_to_be_forgotten_does_not() {
     create(&sessions, "me");
     let (_, deleted) = create(&sessions, "me");
     assert!(forgotten.ended.is_cancelled() && !cancelled.is_cancelled());
-    log.append(|_| Bytes::from_static(b"answer"));
+    log.append(Bytes::from_static(b"answer"));
     assert_eq!(log.read_from(0, KEEP_ALIVE).next().await.unwrap(), "answer");
     let ((_held, cancelled), log) = begin(&deleted);
     sessions.end(&deleted, at(0));

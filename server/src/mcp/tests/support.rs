@@ -227,6 +227,7 @@ impl Client {
                 features: Features::new(providers, Changes::default()).unwrap(),
                 keys: KeyRing::of_process(),
                 clock: Arc::new(NoonClock),
+                shared_store: None,
             }),
             policy: Policy::compile(&policy, &builtins, mode).unwrap(),
             principal: principal(&["tools:ping", "tools:echo"]).into(),

@@ -1,0 +1,146 @@
+//! What the replicas of one endpoint share, so that any of them serves any session of the older era.
+//!
+//! Nothing here is needed to open a session or to answer a call: the sealed id says who it belongs to. What is shared is what
+//! only one process would know otherwise.
+//!
+//! ```text
+//! state      ended, logging level, subscriptions: one small record, read with each request of the session
+//! recorder   a stream's events go to the store on their way to the client; tail and standalone bring them back elsewhere
+//! questions  a request to the client may be answered at any replica
+//! hearing    what replicas tell each other: best effort, whoever misses it finds out later
+//! ```
+//!
+//! Values are sealed, bound to their key and to whose session it is, and whatever does not open counts as absent. A store
+//! that fails never makes a session unknown: what can be served without it is served, the rest is 503.
+
+mod entry;
+mod hearing;
+mod message;
+mod questions;
+mod recorder;
+mod standalone;
+mod state;
+mod tail;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+pub(super) use hearing::hear;
+pub(super) use questions::Passed;
+pub(super) use recorder::{Recorded, Recorder};
+pub(super) use standalone::Taken;
+pub(super) use state::CaughtUp;
+
+use self::{hearing::Waiters, message::Message};
+use super::session::Session;
+use crate::{
+    seal::{KeyRing, Purpose},
+    store::{Key, KeyKind, Store, StoreError},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// How long a replica counts as alive after it last said so. Chosen: three times [`ALIVE_EVERY`], so that one lost write
+/// does no harm.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// How often a replica says that it lives.
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a stream is kept after its end, for a client that comes back. Chosen: longer than clients wait between tries.
+const AFTER_END: Duration = Duration::from_secs(300);
+
+/// How long a stream that nothing is written to is kept. Chosen: longer than any call takes; the standalone stream is
+/// written anew by whoever reads it next.
+const SILENT: Duration = Duration::from_secs(3600);
+
+/// The store that replicas share, as `mcp` uses it.
+pub(super) struct Replicas {
+    store: Arc<dyn Store>,
+    keys: Arc<KeyRing>,
+    /// Tells this process from the others. Random, so that a restart is another one.
+    me: u64,
+    /// Who waits for something to be written by another replica.
+    waiters: Waiters,
+}
+
+impl Replicas {
+    pub(super) fn new(store: Arc<dyn Store>, keys: Arc<KeyRing>) -> Self {
+        Self { store, keys, me: rand::random(), waiters: Waiters::default() }
+    }
+
+    fn seal(&self, place: &Place<'_>, content: &[u8]) -> Bytes {
+        self.keys.seal_bytes(Purpose::Store, &place.binding(), content).into()
+    }
+
+    /// `None` for what is not ours, was moved or was altered.
+    fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.keys.open_bytes(Purpose::Store, &place.binding(), sealed)
+    }
+
+    /// Best effort: whoever misses it finds out later.
+    async fn tell(&self, message: &Message) {
+        let sealed = self.keys.seal_bytes(Purpose::Store, MESSAGE, &message.from(self.me));
+        if let Err(problem) = self.store.tell(sealed.into()).await {
+            tracing::debug!("other replicas were not told: {problem}");
+        }
+    }
+
+    fn opened_message(&self, sealed: &[u8]) -> Option<Message> {
+        let (from, message) = Message::read(&self.keys.open_bytes(Purpose::Store, MESSAGE, sealed)?)?;
+        (from != self.me).then_some(message)
+    }
+
+    /// `notifications/cancelled`, for whichever replica works on it.
+    pub(super) async fn cancel(&self, session: &Session, request: &str) {
+        self.tell(&Message::Cancel { session: session.record.name, request: request.into() }).await;
+    }
+
+    /// A stream is read at this replica from now on.
+    pub(super) async fn reads(&self, session: &Session, stream: u64) {
+        self.tell(&Message::Reads { session: session.record.name, stream }).await;
+    }
+
+    async fn say_alive(&self) -> Result<(), StoreError> {
+        self.store.put(&alive_key(self.me), Bytes::new(), ALIVE).await
+    }
+
+    /// Whether the process that calls itself `replica` still lives, as far as the store knows.
+    async fn is_alive(&self, replica: u64) -> Result<bool, StoreError> {
+        Ok(replica == self.me || self.store.get(&alive_key(replica)).await?.is_some())
+    }
+}
+
+/// What messages are sealed for.
+const MESSAGE: &[u8] = b"message";
+
+fn alive_key(replica: u64) -> Key {
+    Key::new(KeyKind::Replica, &[&replica.to_be_bytes()])
+}
+
+fn stream_key(session: &Session, stream: u64) -> Key {
+    Key::new(KeyKind::Stream, &[&session.record.name, &stream.to_be_bytes()])
+}
+
+/// Where a value belongs. A value that somebody moves to another place does not open there.
+struct Place<'a> {
+    key: &'a Key,
+    /// [`Session::owner`].
+    owner: &'a [u8; 32],
+    /// Of an entry in a log; else 0.
+    number: u64,
+}
+
+impl Place<'_> {
+    fn binding(&self) -> Vec<u8> {
+        [&self.key.as_bytes()[..], &self.owner[..], &self.number.to_be_bytes()[..]].concat()
+    }
+}
+
+/// Until the session's id is over, and a second at least.
+fn remaining(session: &Session, now: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(session.record.expires - now.as_second()).unwrap_or_default().max(1))
+}
