@@ -48,6 +48,7 @@ async fn readyz(State(app): State<App>) -> Response {
     match readiness(&app) {
         Readiness::Ready => "ready\n".into_response(),
         Readiness::WaitingForKeys => not_ready("not ready: an issuer has given no usable keys yet\n"),
+        Readiness::WaitingForStore => not_ready("not ready: the shared store has not been reached yet\n"),
         Readiness::Draining => not_ready("not ready: stopping\n"),
     }
 }

@@ -31,6 +31,7 @@ use crate::{
     places::Places,
     policy_file::{LoadedPolicy, PolicyFileError, PolicySource},
     seal::{KeyRing, KeyRingError},
+    store::{MemoryStore, RedisStore, Store},
     telemetry::{Telemetry, TelemetryError},
     tools::BuiltinTools,
     upstream::{Upstream, UpstreamSettings, UpstreamSetupError},
@@ -58,6 +59,10 @@ struct AppInner {
     policy_problem: ArcSwapOption<String>,
     /// Answers MCP requests; owns the catalog.
     endpoint: Endpoint,
+    /// What replicas share, or this process's own memory.
+    store: Arc<dyn Store>,
+    /// The same, if it is a Redis; read by [`crate::serve`], which runs it.
+    redis: Option<Arc<RedisStore>>,
     /// In the configuration's order; read by [`crate::serve`], which runs them, and by the report.
     upstreams: Vec<Arc<Upstream>>,
     /// `None` only under `auth.mode: None`. Written by [`crate::issuers`], read by every request.
@@ -174,7 +179,17 @@ impl App {
                 Some(Arc::new(ArcSwap::from_pointee(authenticator)))
             }
         };
-        let probe = Probe { authenticator: authenticator.clone(), telemetry: telemetry.clone() };
+        let redis = config.redis.clone().map(|settings| Arc::new(RedisStore::new(settings, addresses)));
+        let store: Arc<dyn Store> = match &redis {
+            Some(redis) => Arc::clone(redis) as Arc<dyn Store>,
+            None => Arc::new(MemoryStore::default()),
+        };
+        let mut metrics = Metrics::default();
+        if let Some(redis) = &redis {
+            metrics.show_redis(redis.measures());
+        }
+        let probe =
+            Probe { authenticator: authenticator.clone(), telemetry: telemetry.clone(), store: Arc::clone(&store) };
         let changes = Changes::default();
         let mut providers: Vec<Arc<dyn Provider>> =
             vec![Arc::new(BuiltinTools::new(config.gateway.builtins, Arc::new(probe)))];
@@ -193,11 +208,13 @@ impl App {
             policy_source,
             policy_problem: ArcSwapOption::empty(),
             endpoint,
+            store,
+            redis,
             upstreams,
             authenticator,
             auth_deps,
             cas: ArcSwap::from_pointee(cas),
-            metrics: Metrics::default(),
+            metrics,
             telemetry,
             clock,
             body_budget: BodyBudget::default(),
@@ -236,6 +253,16 @@ impl App {
     /// What answers MCP requests.
     pub fn mcp(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// What replicas share, or this process's own memory.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The store, if it is a Redis.
+    pub fn redis(&self) -> Option<&Arc<RedisStore>> {
+        self.0.redis.as_ref()
     }
 
     /// The upstreams, in the configuration's order.

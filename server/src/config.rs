@@ -17,7 +17,7 @@ use crds::{
 };
 use secrecy::SecretSlice;
 
-use crate::{auth::IssuerSettings, files, seal::KEY_BYTES};
+use crate::{auth::IssuerSettings, files, seal::KEY_BYTES, store::RedisSettings};
 pub use ca_file::CaFile;
 pub use endpoint_url::{EndpointUrl, Route};
 
@@ -32,6 +32,8 @@ pub struct Config {
     pub endpoint: EndpointUrl,
     /// The keys of `sealingKeyFiles`, in their order.
     pub sealing_keys: Vec<SecretSlice<u8>>,
+    /// What `redis` says. `None`: nothing is shared.
+    pub redis: Option<RedisSettings>,
 }
 
 /// Why the process does not start. One line that names the file and the field.
@@ -102,7 +104,8 @@ impl Config {
             .enumerate()
             .map(|(index, path)| sealing_key(index, Path::new(path)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { gateway, revision, endpoint, sealing_keys })
+        let redis = gateway.redis.as_ref().map(semantics::redis_settings).transpose()?;
+        Ok(Self { gateway, revision, endpoint, sealing_keys, redis })
     }
 
     /// The issuers as [`crate::auth`] wants them, with these CA bundles.

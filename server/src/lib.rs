@@ -8,10 +8,10 @@
 //! ```
 //!
 //! Modules import downwards only, in this order: [`router`], [`endpoint`], [`layers`], [`mcp`], [`tools`],
-//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`net`], [`seal`], [`protocol`], `json`, `files`,
-//! [`clock`].
-//! `gateway` and `mcp` never see axum; nothing but [`config`], [`policy_file`] and the tasks of [`auth`]
-//! that renew keys reads a mounted file.
+//! [`upstream`], [`features`], [`gateway`], [`places`], [`auth`], [`store`], [`net`], [`seal`], [`protocol`],
+//! `json`, `files`, [`clock`].
+//! `gateway` and `mcp` never see axum; nothing but [`config`], [`policy_file`], the tasks of [`auth`] that renew keys
+//! and the connections of [`store`] reads a mounted file.
 //!
 //! A test starts a whole server in a few lines:
 //!

@@ -18,6 +18,7 @@ use prometheus_client::{
 use crate::{
     auth::{AuthHealth, InvalidToken},
     mcp::{CallOutcome, CallRecord},
+    store::RedisMeasures,
 };
 
 /// Source: OpenTelemetry conventions for MCP, advised buckets of `mcp.server.operation.duration`; those below
@@ -186,6 +187,11 @@ impl Metrics {
         for outcome in ["loaded", "refused"] {
             drop(self.policy_reloads.get_or_create(&ReloadLabels { outcome }));
         }
+    }
+
+    /// Shows what is counted about a Redis. Without this there are no such series.
+    pub(crate) fn show_redis(&mut self, measures: &RedisMeasures) {
+        measures.register(&mut self.registry);
     }
 
     /// A request came; it is in flight until the answer of this is dropped.

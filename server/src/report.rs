@@ -2,9 +2,11 @@
 //!
 //! Evidence, not an echo: revisions are computed from the bytes that were read. Bounded, no secrets.
 
-use crds::gateway_report::{GatewayReport, MAX_ITEMS, MAX_TEXT_BYTES, REPORT_VERSION, ToolsReport, UpstreamReport};
+use crds::gateway_report::{
+    GatewayReport, MAX_ITEMS, MAX_TEXT_BYTES, REPORT_VERSION, RedisReport, ToolsReport, UpstreamReport,
+};
 
-use crate::{app::App, protocol::ProtocolVersion, upstream::UpstreamStatus};
+use crate::{app::App, protocol::ProtocolVersion, store::Standing, upstream::UpstreamStatus};
 
 /// The report of this moment.
 pub fn report(app: &App) -> GatewayReport {
@@ -23,7 +25,7 @@ pub fn report(app: &App) -> GatewayReport {
         },
         upstreams: app.upstreams().iter().map(|upstream| upstream_report(&upstream.report())).collect(),
         issuers: app.authenticator().map(|authenticator| authenticator.reports()).unwrap_or_default(),
-        redis: None,
+        redis: redis_report(app.store().standing()),
         file_problems: app.file_problems().into_iter().take(MAX_ITEMS).map(|problem| bounded(&problem)).collect(),
         draining: app.draining(),
     }
@@ -39,6 +41,15 @@ fn upstream_report(status: &UpstreamStatus) -> UpstreamReport {
         server_version: status.server_version.clone(),
         tools: u32::try_from(status.tools).unwrap_or(u32::MAX),
         last_error: status.last_error.as_deref().map(bounded),
+    }
+}
+
+fn redis_report(standing: Standing) -> Option<RedisReport> {
+    match standing {
+        Standing::Own => None,
+        Standing::Shared { state, connected_once, last_error } => {
+            Some(RedisReport { state, connected_once, last_error: last_error.as_deref().map(bounded) })
+        }
     }
 }
 

@@ -150,6 +150,9 @@ fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken
     if let Some(authenticator) = app.authenticator() {
         tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
     }
+    if let Some(redis) = app.redis() {
+        tasks.spawn(Arc::clone(redis).run(shutdown.clone()));
+    }
     for upstream in app.upstreams() {
         tasks.spawn(Arc::clone(upstream).run(shutdown.clone()));
     }

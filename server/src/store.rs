@@ -6,6 +6,7 @@
 
 mod key;
 mod memory;
+mod redis;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::broadcast;
 
 pub use key::{Key, KeyKind};
 pub use memory::MemoryStore;
+pub use redis::{RedisAddress, RedisMeasures, RedisSettings, RedisStore, Topology};
 
 /// The largest value, in bytes. Chosen: a quarter of the largest request, so that nobody fills a Redis of 64 MiB with a few.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
@@ -24,6 +26,9 @@ pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// The most entries that one [`Store::read`] gives: whoever wants more asks again from the last.
 pub const MAX_ENTRIES: usize = 64;
+
+/// How many messages a listener may be behind.
+const LISTENERS_BEHIND: usize = 1024;
 
 /// State shared by replicas. Every method ends within its own deadline; none is tried again that would do harm twice.
 pub trait Store: Send + Sync {

@@ -20,6 +20,7 @@ mod policy;
 mod rules;
 mod shutdown;
 mod startup;
+mod store;
 mod support;
 mod telemetry;
 mod tools;

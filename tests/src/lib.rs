@@ -17,6 +17,7 @@ pub mod mcp_client;
 pub mod packages;
 pub mod peers;
 mod program;
+pub mod redis;
 pub mod sdk_oauth;
 pub mod suite;
 pub mod verify;

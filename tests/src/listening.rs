@@ -59,6 +59,12 @@ impl Listening {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Tells it something that does not end it.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("the process has no id")?;
+        kill_process(pid, signal).context("cannot signal the process")
+    }
+
     /// The end of what it printed.
     pub(crate) fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

@@ -3,9 +3,12 @@
 //! Pure. The operator checks the same earlier; the process checks again, since it fails closed alone.
 
 mod issuers;
+mod redis;
 
 use crds::gateway_config::{AuthConfig, AuthMode, GatewayConfig, IssuerConfig, UpstreamConfig};
 use url::Url;
+
+pub(super) use redis::settings as redis_settings;
 
 /// A field whose value cannot be served.
 pub(super) struct WrongField {

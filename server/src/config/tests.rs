@@ -232,6 +232,79 @@ fn a_mirror_needs_one_issuer_that_is_discovered() {
     }
 }
 
+/// Each row is a member of `redis`, a value that cannot be used, and what is said; `""` for a value that can.
+fn check_redis(pointer: &str, value: &Value, expected: &str) {
+    let mut config = valid();
+    config["redis"] = json!({
+        "topology": "Standalone",
+        "addresses": ["redis.team-a.svc:6379"],
+        "keyPrefix": "mcpf:team-a/tools:",
+        "credentials": { "usernameFile": "/redis/username", "passwordFile": "/redis/password" },
+        "tls": { "caFile": "/redis/ca.crt", "client": { "certificateFile": "/redis/tls.crt", "keyFile": "/redis/tls.key" } }
+    });
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    config["redis"].pointer_mut(parent).unwrap()[member] = value.clone();
+    let outcome = Config::parse("f", &bytes(&config)).map(drop).map_err(|error| error.to_string());
+    let expected = if expected.is_empty() { Ok(()) } else { Err(format!("f: field `redis.{expected}")) };
+    assert_eq!(outcome, expected, "{pointer} {value}");
+}
+
+#[test]
+fn addresses_of_a_redis_have_a_port_and_their_number_fits_the_topology() {
+    let address = "must be `host:port`, a name or an IP address, IPv6 in brackets: `redis.team-a.svc:6379`";
+    check_redis("/addresses", &json!(["[fd00::1]:6379"]), "");
+    check_redis("/addresses", &json!([]), "addresses`: must name at least one address");
+    check_redis("/addresses", &json!(["a:1", "b:1"]), "addresses`: must be one under `topology: Standalone`");
+    for wrong in ["redis", "redis:0", "redis://redis:6379", ""] {
+        check_redis("/addresses", &json!([wrong]), &format!("addresses[0]`: {address}"));
+    }
+    check_redis("/topology", &json!("Cluster"), "");
+}
+
+#[test]
+fn a_master_has_a_name_under_sentinels_alone() {
+    let needed = "masterName`: must be set under `topology: Sentinel`: sentinels know masters by name";
+    check_redis("/topology", &json!("Sentinel"), needed);
+    check_redis("/masterName", &json!("m"), "masterName`: must be absent unless under `topology: Sentinel`");
+    let mut config = valid();
+    let redis = |name: &str| json!({ "topology": "Sentinel", "addresses": ["a:1", "b:1"], "masterName": name, "keyPrefix": "a:" });
+    config["redis"] = redis("m");
+    assert!(Config::parse("f", &bytes(&config)).is_ok());
+    config["redis"] = redis("");
+    assert_eq!(Config::parse("f", &bytes(&config)).unwrap_err().to_string(), format!("f: field `redis.{needed}"));
+}
+
+#[test]
+fn a_key_prefix_can_stand_in_an_acl() {
+    let problem = "keyPrefix`: must be 2 to 128 printable ASCII characters without spaces and without any of `*?[]\\`, \
+                   and end with `:`";
+    check_redis("/keyPrefix", &json!(format!("{}:", "x".repeat(127))), "");
+    check_redis("/keyPrefix", &json!("{team-a}:"), "");
+    let long = format!("{}:", "x".repeat(128));
+    for wrong in ["", ":", "a", "a b:", "a*:", "a?:", "[a]:", "a\\:", "é:", "a\r\n:", "a\u{7f}:", &long] {
+        check_redis("/keyPrefix", &json!(wrong), problem);
+    }
+}
+
+#[test]
+fn files_for_a_redis_have_paths_and_a_certificate_has_its_key() {
+    for (pointer, field) in [
+        ("/credentials/usernameFile", "credentials.usernameFile"),
+        ("/credentials/passwordFile", "credentials.passwordFile"),
+        ("/tls/caFile", "tls.caFile"),
+        ("/tls/client/certificateFile", "tls.client.certificateFile"),
+        ("/tls/client/keyFile", "tls.client.keyFile"),
+    ] {
+        check_redis(pointer, &json!(""), &format!("{field}`: must be the path of a file"));
+    }
+    let mut config = valid();
+    config["redis"] = json!({
+        "topology": "Standalone", "addresses": ["a:1"], "keyPrefix": "a:", "tls": { "client": { "keyFile": "/k" } }
+    });
+    let error = Config::parse("f", &bytes(&config)).unwrap_err().to_string();
+    assert!(error.starts_with("f: field `redis.tls.client`: missing field `certificateFile`"), "{error}");
+}
+
 #[test]
 fn hosts_and_origins_must_be_comparable_as_they_stand() {
     check(

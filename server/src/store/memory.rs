@@ -12,16 +12,15 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use tokio::{sync::broadcast, time::Instant};
 
-use super::{Entry, Heard, Key, MAX_ENTRIES, MAX_MESSAGE_BYTES, MAX_VALUE_BYTES, Standing, Store, StoreError};
+use super::{
+    Entry, Heard, Key, LISTENERS_BEHIND, MAX_ENTRIES, MAX_MESSAGE_BYTES, MAX_VALUE_BYTES, Standing, Store, StoreError,
+};
 
 /// What all values may take together, in bytes. Chosen: an eighth of a pod of 256 MiB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// What an entry takes besides its value. Chosen: key, map and times, about.
 const OVERHEAD_BYTES: usize = 128;
-
-/// How many messages a listener may be behind.
-const BEHIND: usize = 1024;
 
 /// The store.
 pub struct MemoryStore {
@@ -49,7 +48,7 @@ enum Content {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { state: Mutex::default(), messages: broadcast::Sender::new(BEHIND) }
+        Self { state: Mutex::default(), messages: broadcast::Sender::new(LISTENERS_BEHIND) }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crds::gateway_report::KeySetState;
+use crds::gateway_report::{KeySetState, RedisState};
 use serde::Serialize;
 
 /// Share of the limit from which memory is `degraded`, in percent.
@@ -30,6 +30,8 @@ pub struct HealthInputs {
     pub memory: MemoryHealth,
     /// The trace exporter; `None` when no collector is configured.
     pub telemetry: Option<TelemetryHealth>,
+    /// The shared store; `None` when there is none.
+    pub redis: Option<RedisState>,
 }
 
 /// The key set of one issuer.
@@ -98,6 +100,8 @@ impl Check {
 pub(super) struct Checks {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) auth: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redis: Option<Check>,
     pub(super) memory: Check,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) telemetry: Option<Check>,
@@ -107,6 +111,7 @@ impl Checks {
     pub(super) fn of(inputs: &HealthInputs) -> Self {
         Self {
             auth: inputs.issuers.as_deref().map(auth),
+            redis: inputs.redis.map(redis),
             memory: memory(inputs.memory),
             telemetry: inputs.telemetry.map(telemetry),
         }
@@ -114,8 +119,8 @@ impl Checks {
 
     /// The worst of all.
     pub(super) fn status(&self) -> HealthStatus {
-        let Self { auth, memory, telemetry } = self;
-        let optional = [auth, telemetry].into_iter().flatten();
+        let Self { auth, redis, memory, telemetry } = self;
+        let optional = [auth, redis, telemetry].into_iter().flatten();
         optional.map(|check| check.status).fold(memory.status, Ord::max)
     }
 }
@@ -145,6 +150,19 @@ fn auth(issuers: &[IssuerHealth]) -> Check {
         return Check::new(HealthStatus::Degraded, reason);
     }
     Check::passing()
+}
+
+/// Calls are served without it; what is lost says so itself.
+fn redis(state: RedisState) -> Check {
+    match state {
+        RedisState::Ready => Check::passing(),
+        RedisState::Pending => Check::new(HealthStatus::Degraded, "the shared store was not reached yet"),
+        RedisState::Full => Check::new(HealthStatus::Degraded, "the shared store is full and takes nothing new"),
+        RedisState::Failing => Check::new(HealthStatus::Failing, "the shared store cannot be used"),
+        RedisState::Refused => {
+            Check::new(HealthStatus::Failing, "the shared store refuses the gateway's user, or what it may do")
+        }
+    }
 }
 
 fn memory(memory: MemoryHealth) -> Check {

@@ -73,7 +73,7 @@ fn output_schema() -> Value {
             "status": { "enum": ["passing", "degraded", "failing"], "description": "The worst of all checks" },
             "checks": {
                 "type": "object",
-                "properties": { "auth": check, "memory": check, "telemetry": check },
+                "properties": { "auth": check, "redis": check, "memory": check, "telemetry": check },
                 "required": ["memory"],
                 "additionalProperties": false
             },

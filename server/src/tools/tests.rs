@@ -29,6 +29,7 @@ impl HealthProbe for Broken {
             issuers: Some(Vec::new()),
             memory: MemoryHealth { used_bytes: None, limit_bytes: None },
             telemetry: Some(TelemetryHealth::Failing),
+            redis: None,
         }
     }
 }

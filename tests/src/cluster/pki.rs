@@ -65,6 +65,12 @@ impl TestCa {
         let key = KeyPair::from_pem(&self.key_pem).context("cannot read the test authority's key")?;
         Authority::with_key(TEST_AUTHORITY, key)?.server(names[0], names)
     }
+
+    /// A certificate for a client of this name, for servers that ask for one.
+    pub fn issue_client(&self, name: &str) -> anyhow::Result<Certificate> {
+        let key = KeyPair::from_pem(&self.key_pem).context("cannot read the test authority's key")?;
+        Authority::with_key(TEST_AUTHORITY, key)?.client(name, "")
+    }
 }
 
 /// Makes all keys and certificates unless they are there.

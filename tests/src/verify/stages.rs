@@ -12,6 +12,7 @@ use crate::{
         prerequisites::{Need, ensure_packages},
     },
     command::{repository, watched},
+    redis,
 };
 
 /// One check.
@@ -25,10 +26,11 @@ pub(super) struct Stage {
 }
 
 /// What the stages call beyond the compiler. The cluster asks for its own when it is needed.
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need { files: &["cc"], package: "gcc" },
     Need { files: &["cmake"], package: "cmake" },
     Need { files: &["buildah"], package: "buildah" },
+    redis::NEED,
 ];
 
 pub(super) static STAGES: [Stage; 11] = [

@@ -61,7 +61,7 @@ struct Healthy;
 impl HealthProbe for Healthy {
     fn health(&self) -> HealthInputs {
         let memory = MemoryHealth { used_bytes: Some(10), limit_bytes: Some(100) };
-        HealthInputs { issuers: None, memory, telemetry: None }
+        HealthInputs { issuers: None, memory, telemetry: None, redis: None }
     }
 }
 

@@ -11,6 +11,7 @@ fn healthy() -> HealthInputs {
         issuers: Some(vec![issuer(KeySetState::Ready)]),
         memory: MemoryHealth { used_bytes: Some(10), limit_bytes: Some(100) },
         telemetry: Some(TelemetryHealth::Exporting),
+        redis: Some(RedisState::Ready),
     }
 }
 
@@ -24,13 +25,13 @@ fn text(check: &Check) -> String {
 fn all_is_well() {
     let checks = Checks::of(&healthy());
     assert_eq!(checks.status(), HealthStatus::Passing);
-    let all = [checks.auth.unwrap(), checks.memory, checks.telemetry.unwrap()];
+    let all = [checks.auth.unwrap(), checks.redis.unwrap(), checks.memory, checks.telemetry.unwrap()];
     assert!(all.iter().all(|check| check.reason.is_none()));
 }
 
 #[test]
 fn what_does_not_apply_is_absent() {
-    let inputs = HealthInputs { issuers: None, telemetry: None, ..healthy() };
+    let inputs = HealthInputs { issuers: None, telemetry: None, redis: None, ..healthy() };
     let checks = serde_json::to_string(&Checks::of(&inputs)).unwrap();
     assert_eq!(checks, r#"{"memory":{"status":"passing"}}"#);
 }
@@ -100,6 +101,20 @@ fn memory_is_judged_against_the_limit() {
     assert_eq!(of(Some(94), Some(100)), "degraded: 94 % of the memory limit are in use");
     assert_eq!(of(Some(95), Some(100)), "failing: 95 % of the memory limit are in use");
     assert_eq!(of(Some(u64::MAX), Some(1)).split(':').next(), Some("failing"));
+}
+
+#[test]
+fn a_full_store_is_degraded_and_one_that_cannot_be_used_is_failing() {
+    let of = |state| text(&redis(state));
+    assert_eq!(of(RedisState::Ready), "passing");
+    assert_eq!(of(RedisState::Pending), "degraded: the shared store was not reached yet");
+    assert_eq!(of(RedisState::Full), "degraded: the shared store is full and takes nothing new");
+    assert_eq!(of(RedisState::Failing), "failing: the shared store cannot be used");
+    assert_eq!(of(RedisState::Refused), "failing: the shared store refuses the gateway's user, or what it may do");
+    let broken = Checks::of(&HealthInputs { redis: Some(RedisState::Failing), ..healthy() });
+    let base = Checks::of(&healthy());
+    assert_eq!((&broken.auth, &broken.memory, &broken.telemetry), (&base.auth, &base.memory, &base.telemetry));
+    assert_eq!(broken.status(), HealthStatus::Failing);
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! The user that a managed Redis has for its gateway: enough for the store, and for nothing else. And what the store leaves
+//! behind: keys with an end, without a name in clear text.
+
+use tests::redis::{PERMITTED, RedisServer, RedisSetup, user_line};
+
+use super::contract::keeps_the_contract;
+use super::running::{PREFIX, Running, UserFiles, standalone};
+
+const NAME: &str = "gateway-1";
+const PASSWORD: &str = "correct horse";
+
+fn start() -> (RedisServer, UserFiles) {
+    // What Redis itself forbids would hide what the user may not.
+    let setup = RedisSetup::with_user(NAME, PASSWORD, PREFIX).and("enable-debug-command yes");
+    let redis = RedisServer::start(setup).unwrap();
+    (redis, UserFiles::new(NAME, PASSWORD))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_managed_user_can_do_all_that_the_store_needs_and_every_key_has_an_end_and_a_hash_for_a_name() {
+    let (redis, files) = start();
+    let settings =
+        server::store::RedisSettings { credentials: Some(files.credentials()), ..standalone(&redis.address()) };
+    let running = Running::ready(settings).await;
+    keeps_the_contract(&*running.store).await;
+    assert_eq!(running.standing().1, None);
+    let keys = redis.ask(&["KEYS", "*"]).unwrap();
+    assert!(keys.lines().count() > 5, "{keys}");
+    for name in keys.lines() {
+        let hex = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix("v1:")).expect(name);
+        assert!(hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+        let left: i64 = redis.ask(&["PTTL", name]).unwrap().parse().unwrap();
+        // One may have ended between the two questions.
+        assert!(left > 0 || left == -2, "{name}: {left}");
+    }
+    let refused = redis.ask(&["ACL", "LOG"]).unwrap();
+    assert_eq!(refused, "", "the store tried what it may not");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_managed_user_may_do_what_is_on_the_list() {
+    let (redis, _) = start();
+    let (key, channel) = (&format!("{PREFIX}k")[..], &format!("{PREFIX}c")[..]);
+    let permitted: &[&[&str]] = &[
+        &["get", key],
+        &["set", key, "v", "nx", "px", "1"],
+        &["getex", key, "px", "1"],
+        &["getdel", key],
+        &["del", key],
+        &["exists", key],
+        &["incrby", key, "1"],
+        &["pexpire", key, "1", "nx"],
+        &["pttl", key],
+        &["xadd", key, "*", "f", "v"],
+        &["xread", "streams", key, "0"],
+        &["xrange", key, "-", "+"],
+        &["xdel", key, "1-1"],
+        &["publish", channel, "m"],
+        &["subscribe", channel],
+        &["unsubscribe", channel],
+        &["ping"],
+        &["hello", "3"],
+        &["auth", "p"],
+        &["reset"],
+        &["client", "setname", "n"],
+        &["client", "id"],
+        &["multi"],
+        &["exec"],
+        &["discard"],
+    ];
+    assert_eq!(permitted.len(), PERMITTED.split_whitespace().count(), "one row for each");
+    for words in permitted {
+        let said = redis.ask(&[&["ACL", "DRYRUN", NAME], *words].concat()).unwrap();
+        assert_eq!(said, "OK", "{words:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_managed_user_may_do_nothing_else_and_nobody_else_anything() {
+    let (redis, _) = start();
+    let key = &format!("{PREFIX}k")[..];
+    let refused: &[&[&str]] = &[
+        &["GET", "mcpf:team-b/tools:k"],
+        &["SET", "mcpf:team-b/tools:k", "v"],
+        &["XADD", "k", "*", "f", "v"],
+        &["PUBLISH", "mcpf:team-b/tools:v1:events", "m"],
+        &["SUBSCRIBE", "mcpf:team-b/tools:v1:events"],
+        &["EVAL", "return 1", "0"],
+        &["SCRIPT", "LOAD", "return 1"],
+        &["FUNCTION", "LIST"],
+        &["FLUSHALL"],
+        &["FLUSHDB"],
+        &["CONFIG", "GET", "*"],
+        &["KEYS", "*"],
+        &["SCAN", "0"],
+        &["ACL", "WHOAMI"],
+        &["ACL", "LIST"],
+        &["INFO"],
+        &["DEBUG", "SLEEP", "0"],
+        &["CLIENT", "LIST"],
+        &["CLIENT", "KILL", "TYPE", "normal"],
+        &["REPLICAOF", "NO", "ONE"],
+        &["SHUTDOWN"],
+        &["MONITOR"],
+        &["MODULE", "LIST"],
+        &["SELECT", "1"],
+        &["RENAME", key, "k"],
+        &["COPY", key, "k"],
+        &["RANDOMKEY"],
+    ];
+    for words in refused {
+        let said = redis.ask_as(Some((NAME, PASSWORD)), words).unwrap();
+        assert!(said.starts_with("NOPERM"), "{words:?}: {said}");
+    }
+    for words in [&["GET", key][..], &["PUBLISH", key, "m"], &["INFO"]] {
+        let said = redis.ask_as(None, words).unwrap();
+        assert!(said.starts_with("NOAUTH"), "{words:?}: {said}");
+    }
+}
+
+/// `CLIENT SETINFO` came with 7.2: a server before that does not start with a rule that names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_that_a_server_does_not_know_keeps_it_from_starting() {
+    let (redis, _) = start();
+    let version = redis.ask(&["INFO", "server"]).unwrap();
+    if !version.contains("redis_version:7.0.") {
+        return;
+    }
+    let line = user_line(NAME, PASSWORD, PREFIX, &format!("{PERMITTED} +client|setinfo"));
+    let setup = RedisSetup { users: vec![line], ..RedisSetup::default() };
+    let problem = format!("{:#}", RedisServer::start(setup).err().expect("it does not start"));
+    assert!(problem.contains("client|setinfo"), "{problem}");
+}
