@@ -10,6 +10,7 @@ mod crd;
 mod failures;
 mod identity;
 mod idle;
+mod killed;
 mod lifecycle;
 mod policy;
 mod ready;
@@ -100,6 +101,10 @@ const TESTS: &[Test] = &[
     ),
     ("rollout::straight_to_the_service_no_call_fails", rollout::straight_to_the_service_no_call_fails),
     ("rollout::through_the_ingress_no_call_fails", rollout::through_the_ingress_no_call_fails),
+    (
+        "killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up",
+        killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up,
+    ),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),

@@ -16,7 +16,8 @@ use crate::{
     world::World,
 };
 
-const REPLICAS: usize = 3;
+/// Of the `McpServer` under load.
+pub(crate) const REPLICAS: usize = 3;
 
 /// Persons and their connections. Chosen: each one's connections are idle long enough between two calls that the end of a
 /// pod finds most of them idle, which is the hard case.
@@ -31,11 +32,7 @@ const OLD_PODS_GO: Duration = Duration::from_secs(60);
 pub(crate) fn straight_to_the_service_no_call_fails(world: &World) -> Result<()> {
     let space = Space::new(world, "rollout")?;
     ready(&space)?;
-    let service = space.get("service", NAME)?;
-    let address = service["spec"]["clusterIP"].as_str().context("the Service has no address")?;
-    let door = Door::plain(SocketAddr::new(address.parse()?, 80));
-    let url = format!("http://{NAME}.{}.svc/mcp", space.namespace);
-    roll_out_under_load(&space, door, &url)
+    roll_out_under_load(&space, straight_to_the_service(&space)?)
 }
 
 pub(crate) fn through_the_ingress_no_call_fails(world: &World) -> Result<()> {
@@ -43,10 +40,12 @@ pub(crate) fn through_the_ingress_no_call_fails(world: &World) -> Result<()> {
     ready(&space)?;
     let address = SocketAddr::new(NODE_ADDRESS.parse()?, 443);
     let door = Door::tls(address, &space.host(), &world.ca.cert_pem)?;
-    roll_out_under_load(&space, door, &space.endpoint())
+    let plan = Plan { door, url: space.endpoint().parse()?, ..straight_to_the_service(&space)? };
+    roll_out_under_load(&space, plan)
 }
 
-fn ready(space: &Space<'_>) -> Result<()> {
+/// An `McpServer` of three replicas.
+pub(crate) fn ready(space: &Space<'_>) -> Result<()> {
     let mut server = space.server();
     server["spec"]["replicas"] = json!(REPLICAS);
     space.apply(&server)?;
@@ -54,18 +53,30 @@ fn ready(space: &Space<'_>) -> Result<()> {
     space.wait_pong()
 }
 
-fn roll_out_under_load(space: &Space<'_>, door: Door, url: &str) -> Result<()> {
-    let world = space.world;
-    let plan = Plan {
-        door,
-        url: url.parse()?,
+/// The load that was asked for, to the address of the Service, without an ingress between.
+pub(crate) fn straight_to_the_service(space: &Space<'_>) -> Result<Plan> {
+    let service = space.get("service", NAME)?;
+    let address = service["spec"]["clusterIP"].as_str().context("the Service has no address")?;
+    Ok(Plan {
+        door: Door::plain(SocketAddr::new(address.parse()?, 80)),
+        url: format!("http://{NAME}.{}.svc/mcp", space.namespace).parse()?,
         tokens: (0..CLIENTS).map(|number| token_of(space, number)).collect(),
-        calls_per_second: world.rollouts.calls_per_second,
-        streams: world.rollouts.streams,
+        calls_per_second: space.world.rollouts.calls_per_second,
+        streams: space.world.rollouts.streams,
+        streams_of_sessions: false,
         persistence: Duration::ZERO,
-    };
-    let cluster = world.cluster.clone();
-    let load = Load::start(plan, move || cluster.enter_network())?;
+    })
+}
+
+/// Starts it within the cluster's network.
+pub(crate) fn start(space: &Space<'_>, plan: Plan) -> Result<Load> {
+    let cluster = space.world.cluster.clone();
+    Load::start(plan, move || cluster.enter_network())
+}
+
+fn roll_out_under_load(space: &Space<'_>, plan: Plan) -> Result<()> {
+    let world = space.world;
+    let load = start(space, plan)?;
     thread::sleep(UNDISTURBED);
     let undisturbed = load.report();
     println!("        undisturbed: {undisturbed}");

@@ -16,7 +16,9 @@ mod connection;
 mod door;
 mod events;
 mod message;
+mod order;
 mod pool;
+mod reading;
 mod record;
 mod report;
 mod schedule;
@@ -38,6 +40,7 @@ use client::Client;
 use record::Record;
 
 pub use door::Door;
+pub use order::Order;
 pub use report::{Failure, Kind, Report};
 
 /// For sessions to be opened and the first streams to be acknowledged, before the load counts as begun.
@@ -56,6 +59,8 @@ pub struct Plan {
     pub calls_per_second: u32,
     /// Listen streams of all clients together; one that ends is opened again.
     pub streams: usize,
+    /// Whether each session's stream is held open too; one that ends or breaks is read on after its last event.
+    pub streams_of_sessions: bool,
     /// How long a call that found no server, or lost it, is tried again: for servers that are killed. Zero: not at all, which is
     /// right wherever nothing is killed.
     pub persistence: Duration,
@@ -125,7 +130,7 @@ async fn run(plan: Plan, record: Arc<Record>, stop: CancellationToken, began: on
         .collect::<Result<_>>()?;
     let open = async {
         try_join_all(clients.iter().map(|client| client.begin())).await?;
-        streams::open(&clients, plan.streams, &tasks, &stop).await
+        streams::open(&clients, plan.streams, plan.streams_of_sessions, &tasks, &stop).await
     };
     tokio::time::timeout(OPENS_WITHIN, open).await.context("sessions and streams do not open in time")??;
     record.begin(Instant::now());

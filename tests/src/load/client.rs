@@ -35,7 +35,7 @@ const SHOWN_CHARACTERS: usize = 200;
 
 /// One client.
 pub(super) struct Client {
-    number: usize,
+    pub(super) number: usize,
     pub(super) voice: Voice,
     pub(super) pool: Pool,
     pub(super) record: Arc<Record>,
@@ -111,6 +111,16 @@ impl Client {
         self.voice.post(message, self.session.get())
     }
 
+    /// The same for the session's stream.
+    pub(super) fn get(&self, last_event_id: Option<&str>) -> Request<Body> {
+        self.voice.get(self.session.get(), last_event_id)
+    }
+
+    /// Whether it tries again where no server said anything.
+    pub(super) fn is_persistent(&self) -> bool {
+        !self.persistence.is_zero()
+    }
+
     /// For people.
     pub(super) fn name(&self) -> String {
         format!("client {}, {}", self.number, self.voice.revision)
@@ -118,6 +128,15 @@ impl Client {
 
     pub(super) fn failed(&self, what: &str, trouble: &Trouble) {
         self.record.failed(&format!("{}, {what}", self.name()), trouble);
+    }
+
+    /// A stream that is asked for again, which is a failure unless the client is persistent and no server said anything.
+    pub(super) fn not_opened(&self, what: &str, trouble: &Trouble) {
+        if self.is_persistent() && trouble.is_of_transport() {
+            self.record.tried_again(trouble);
+        } else {
+            self.failed(what, trouble);
+        }
     }
 
     pub(super) fn next_id(&self) -> u64 {

@@ -38,12 +38,8 @@ impl Voice {
 
     /// A POST of this message; `session` in the older era.
     pub(super) fn post(&self, message: &Value, session: Option<&HeaderValue>) -> Request<Body> {
-        let mut request = Request::new(Body::from(message.to_string()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.parse().expect("the path of a URL is a request target");
+        let mut request = self.request_to_endpoint(Method::POST, Body::from(message.to_string()), session);
         let headers = request.headers_mut();
-        headers.insert(header::HOST, self.host.clone());
-        headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         if self.is_modern() {
@@ -55,6 +51,27 @@ impl Voice {
                 }
             }
         }
+        request
+    }
+
+    /// A GET of the session's stream, from after this event on.
+    pub(super) fn get(&self, session: Option<&HeaderValue>, last_event_id: Option<&str>) -> Request<Body> {
+        let mut request = self.request_to_endpoint(Method::GET, Body::empty(), session);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert("last-event-id", id);
+        }
+        request
+    }
+
+    fn request_to_endpoint(&self, method: Method, body: Body, session: Option<&HeaderValue>) -> Request<Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.parse().expect("the path of a URL is a request target");
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.clone());
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
         if let Some(session) = session {
             headers.insert("mcp-session-id", session.clone());
             headers.insert("mcp-protocol-version", HeaderValue::from_static(self.revision));

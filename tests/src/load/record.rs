@@ -85,6 +85,18 @@ impl Record {
         state.keep(trouble.kind, format!("{who}, a stream: {}", trouble.words));
     }
 
+    /// An event of the session of this client.
+    pub(super) fn event(&self, client: usize) {
+        *self.lock().report.events.entry(client).or_default() += 1;
+    }
+
+    /// An event that should not have come, or not now.
+    pub(super) fn disordered(&self, who: &str, problem: &str) {
+        let mut state = self.lock();
+        state.report.disordered += 1;
+        state.keep(Kind::WrongAnswer, format!("{who}, the session's stream: {problem}"));
+    }
+
     pub(super) fn report(&self) -> Report {
         let state = self.lock();
         let mut report = Report { lasted: state.began.elapsed(), ..state.report.clone() };

@@ -63,10 +63,14 @@ pub struct Report {
     pub found_closed: u64,
     /// Streams that were acknowledged.
     pub streams_opened: u64,
-    /// Streams that ended with their result.
+    /// Streams that ended with their result; of sessions, those that were closed in order.
     pub streams_ended: u64,
-    /// Streams that ended in any other way.
+    /// Streams that ended in any other way, but for those of sessions of persistent clients, who read on.
     pub streams_broken: u64,
+    /// Events of sessions' streams, by the number of the client.
+    pub events: BTreeMap<usize, u64>,
+    /// Of those: twice, out of order, or after one that is missing.
+    pub disordered: u64,
     /// The first ones, in the order in which they came: failures, requests without an answer, broken streams.
     pub failures: Vec<Failure>,
     /// From when each call was due to its answer, in microseconds, sorted.
@@ -111,9 +115,13 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "; streams: {} opened, {} ended with their result, {} broken; connections: {} told to close, {} found closed",
+            "; streams: {} opened, {} ended in order, {} broken; connections: {} told to close, {} found closed",
             self.streams_opened, self.streams_ended, self.streams_broken, self.told_to_close, self.found_closed,
         )?;
+        if !self.events.is_empty() {
+            let (events, sessions) = (self.events.values().sum::<u64>(), self.events.len());
+            write!(f, "; events: {events} in {sessions} sessions, {} doubled or missing", self.disordered)?;
+        }
         if !self.failed.is_empty() {
             write!(f, "\n  failed: {:?}", self.failed)?;
         }

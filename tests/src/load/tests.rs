@@ -71,7 +71,15 @@ fn echo(request: &Value) -> Value {
 /// One client's load on `door` until `enough`.
 fn load(door: Door, streams: usize, persistence: Duration, enough: impl Fn(&Report) -> bool) -> Report {
     let url = "http://gateway.test/mcp".parse().unwrap();
-    let plan = Plan { door, url, tokens: vec!["secret".to_owned()], calls_per_second: 200, streams, persistence };
+    let plan = Plan {
+        door,
+        url,
+        tokens: vec!["secret".to_owned()],
+        calls_per_second: 200,
+        streams,
+        streams_of_sessions: false,
+        persistence,
+    };
     let load = Load::start(plan, || Ok(())).unwrap();
     wait_until("enough was seen", PATIENCE, || {
         let report = load.report();
