@@ -3,6 +3,7 @@
 //! One test after the other, because the audit log is read for what each of them caused. Progress as it
 //! goes; the last line is `N passed, N failed`. A cluster that was up before stays up.
 
+mod any_replica;
 mod audit;
 mod chart;
 mod clients;
@@ -44,7 +45,7 @@ struct Cli {
     #[arg(long, value_name = "SECONDS", env = "MCP_E2E_IDLE_SECONDS", default_value_t = 60)]
     idle_seconds: u64,
     #[command(flatten)]
-    rollouts: Rollouts,
+    under_load: UnderLoad,
     /// Print the names of the tests and do nothing.
     #[arg(long)]
     list: bool,
@@ -53,16 +54,20 @@ struct Cli {
     keep: bool,
 }
 
-/// How much the tests of rollouts ask for. The defaults are what a run of everything can spare; ten rollouts are the acceptance.
+/// How much the tests under load ask for. The defaults are what a run of everything can spare; the acceptance is 10 rollouts, and
+/// 120 seconds of kills.
 #[derive(Clone, Copy, Debug, Args)]
-struct Rollouts {
+struct UnderLoad {
     /// Rollouts in a row.
-    #[arg(long = "rollouts", value_name = "NUMBER", env = "MCP_E2E_ROLLOUTS", default_value_t = 2)]
-    count: u32,
-    /// Calls meanwhile, of all clients together.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_ROLLOUTS", default_value_t = 2)]
+    rollouts: u32,
+    /// For how long pods are killed, one after the other.
+    #[arg(long, value_name = "SECONDS", env = "MCP_E2E_KILL_SECONDS", default_value_t = 30)]
+    kill_seconds: u64,
+    /// Calls during rollouts, of all clients together.
     #[arg(long, value_name = "NUMBER", env = "MCP_E2E_CALLS_PER_SECOND", default_value_t = 500)]
     calls_per_second: u32,
-    /// Listen streams that are open meanwhile.
+    /// Listen streams that are open during rollouts.
     #[arg(long, value_name = "NUMBER", env = "MCP_E2E_STREAMS", default_value_t = 200)]
     streams: usize,
 }
@@ -101,6 +106,7 @@ const TESTS: &[Test] = &[
     ),
     ("rollout::straight_to_the_service_no_call_fails", rollout::straight_to_the_service_no_call_fails),
     ("rollout::through_the_ingress_no_call_fails", rollout::through_the_ingress_no_call_fails),
+    ("any_replica::sessions_outlive_pod_after_pod", any_replica::sessions_outlive_pod_after_pod),
     (
         "killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up",
         killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up,
@@ -152,7 +158,7 @@ fn run(cli: &Cli) -> Result<usize> {
     );
     let whole_suite = wanted.len() == TESTS.len();
     let world =
-        World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, cli.rollouts, whole_suite)?;
+        World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, cli.under_load, whole_suite)?;
     let mut failed = Vec::new();
     for (number, (name, test)) in wanted.iter().enumerate() {
         let started = Instant::now();

@@ -59,10 +59,11 @@ pub(crate) fn straight_to_the_service(space: &Space<'_>) -> Result<Plan> {
     let address = service["spec"]["clusterIP"].as_str().context("the Service has no address")?;
     Ok(Plan {
         door: Door::plain(SocketAddr::new(address.parse()?, 80)),
+        reuse_connections: true,
         url: format!("http://{NAME}.{}.svc/mcp", space.namespace).parse()?,
-        tokens: (0..CLIENTS).map(|number| token_of(space, number)).collect(),
-        calls_per_second: space.world.rollouts.calls_per_second,
-        streams: space.world.rollouts.streams,
+        tokens: (0..CLIENTS).map(|number| token_of(space, &format!("person-{number}"))).collect(),
+        calls_per_second: space.world.under_load.calls_per_second,
+        streams: space.world.under_load.streams,
         streams_of_sessions: false,
         persistence: Duration::ZERO,
     })
@@ -81,13 +82,13 @@ fn roll_out_under_load(space: &Space<'_>, plan: Plan) -> Result<()> {
     let undisturbed = load.report();
     println!("        undisturbed: {undisturbed}");
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousand calls")]
-    let expected = (undisturbed.lasted.as_secs_f64() * f64::from(world.rollouts.calls_per_second) * 0.9) as u64;
+    let expected = (undisturbed.lasted.as_secs_f64() * f64::from(world.under_load.calls_per_second) * 0.9) as u64;
     ensure!(
         undisturbed.failed() == 0 && undisturbed.answered >= expected,
         "this machine does not carry {} calls a second even without a rollout",
-        world.rollouts.calls_per_second
+        world.under_load.calls_per_second
     );
-    for number in 1..=world.rollouts.count {
+    for number in 1..=world.under_load.rollouts {
         space.change(&json!({ "http": { "extraHosts": [format!("rollout-{number}.test")] } }))?;
         space.wait_ready().with_context(|| format!("{}", load.report()))?;
         println!("        rollout {number} is over {:.0} s after the load began", load.report().lasted.as_secs_f32());
@@ -97,7 +98,7 @@ fn roll_out_under_load(space: &Space<'_>, plan: Plan) -> Result<()> {
         Ok(pods) => Err(format!("there are {}", pods.len())),
         Err(problem) => Err(format!("{problem:#}")),
     })?;
-    judge(&load.finish()?, world.rollouts.streams)
+    judge(&load.finish()?, world.under_load.streams)
 }
 
 fn judge(report: &Report, streams: usize) -> Result<()> {
@@ -113,9 +114,10 @@ fn judge(report: &Report, streams: usize) -> Result<()> {
     Ok(())
 }
 
-fn token_of(space: &Space<'_>, number: usize) -> String {
+/// A token with which this person may call `echo`.
+pub(crate) fn token_of(space: &Space<'_>, person: &str) -> String {
     let issuer = &space.world.issuer;
     let mut claims = issuer.claims(&["tools:echo"], &space.endpoint());
-    claims["sub"] = Value::from(format!("person-{number}"));
+    claims["sub"] = Value::from(person);
     issuer.mint(&claims)
 }

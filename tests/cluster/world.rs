@@ -21,7 +21,7 @@ use tests::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    Rollouts,
+    UnderLoad,
     audit::{AuditLog, Entry, Mark, listed},
     space::PATIENCE,
 };
@@ -35,7 +35,7 @@ pub(crate) struct World {
     /// Before the operator was installed by us.
     pub(crate) beginning: Mark,
     pub(crate) idle: Duration,
-    pub(crate) rollouts: Rollouts,
+    pub(crate) under_load: UnderLoad,
     /// Some tests look back at all the others.
     pub(crate) whole_suite: bool,
     pub(crate) options: Options,
@@ -50,7 +50,7 @@ impl World {
         selection: &Selection,
         options: &Options,
         idle_seconds: u64,
-        rollouts: Rollouts,
+        under_load: UnderLoad,
         whole_suite: bool,
     ) -> Result<Self> {
         ensure!(
@@ -98,7 +98,7 @@ impl World {
             audit,
             beginning,
             idle,
-            rollouts,
+            under_load,
             whole_suite,
             options: options.clone(),
             was_up,

@@ -51,6 +51,8 @@ const OPENS_WITHIN: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// Where connections lead.
     pub door: Door,
+    /// Whether connections serve more than one request. If not, whatever balances connections balances requests.
+    pub reuse_connections: bool,
     /// The endpoint, as the clients name it.
     pub url: Url,
     /// One for each client; every other client speaks the older era, in turn one of its revisions.

@@ -55,7 +55,7 @@ impl Client {
         Ok(Self {
             number,
             voice: Voice::new(number, &plan.url, token)?,
-            pool: Pool::new(plan.door.clone(), Arc::clone(record), tasks.clone()),
+            pool: Pool::new(plan.door.clone(), plan.reuse_connections, Arc::clone(record), tasks.clone()),
             record: Arc::clone(record),
             session: OnceLock::new(),
             next_id: AtomicU64::new(1),

@@ -20,6 +20,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// One client's connections.
 pub(super) struct Pool {
     door: Door,
+    /// Whether a connection serves more than one request.
+    reuse: bool,
     idle: Mutex<Vec<Connection>>,
     record: Arc<Record>,
     tasks: TaskTracker,
@@ -34,8 +36,8 @@ pub(super) struct Arriving {
 }
 
 impl Pool {
-    pub(super) fn new(door: Door, record: Arc<Record>, tasks: TaskTracker) -> Self {
-        Self { door, idle: Mutex::default(), record, tasks }
+    pub(super) fn new(door: Door, reuse: bool, record: Arc<Record>, tasks: TaskTracker) -> Self {
+        Self { door, reuse, idle: Mutex::default(), record, tasks }
     }
 
     /// Sends what `request` makes, and waits for the head of the answer.
@@ -86,7 +88,7 @@ impl Pool {
     pub(super) fn give_back(&self, headers: &HeaderMap, connection: Connection) {
         if is_last(headers) {
             self.record.told_to_close();
-        } else {
+        } else if self.reuse {
             self.lock().push(connection);
         }
     }

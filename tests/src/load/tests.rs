@@ -73,6 +73,7 @@ fn load(door: Door, streams: usize, persistence: Duration, enough: impl Fn(&Repo
     let url = "http://gateway.test/mcp".parse().unwrap();
     let plan = Plan {
         door,
+        reuse_connections: true,
         url,
         tokens: vec!["secret".to_owned()],
         calls_per_second: 200,
