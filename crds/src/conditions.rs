@@ -31,6 +31,9 @@ pub enum ConditionType {
     PolicyInForce,
     /// Every pod can call the tools of every upstream. Absent without upstreams.
     UpstreamsReady,
+    /// Every pod has reached the Redis that they share, and it takes what is written. Absent without one. A loss is told here and
+    /// by `Degraded`; it takes nothing from `Ready`.
+    RedisReady,
     /// The Ingress is applied. It cannot say that it works: `Unknown` does not hold `Ready`.
     IngressReady,
     /// Clients of older protocol revisions are offered what one process must remember: GET streams, subscriptions, logging
@@ -52,6 +55,7 @@ impl ConditionType {
             Self::AuthReady => "AuthReady",
             Self::PolicyInForce => "PolicyInForce",
             Self::UpstreamsReady => "UpstreamsReady",
+            Self::RedisReady => "RedisReady",
             Self::IngressReady => "IngressReady",
             Self::LegacyStreams => "LegacyStreams",
             Self::Degraded => "Degraded",

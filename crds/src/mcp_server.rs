@@ -22,6 +22,7 @@ mod expose;
 mod issuer;
 mod limits;
 mod preset;
+mod redis;
 mod schema;
 mod status;
 mod upstreams;
@@ -37,6 +38,10 @@ pub use expose::{Expose, Http, Ingress, IpBlock, Peer, Selector};
 pub use issuer::{Algorithm, Issuer, TokenType};
 pub use limits::{Limits, Sessions};
 pub use preset::Preset;
+pub use redis::{
+    CredentialsSecretRef, DEFAULT_PASSWORD_KEY, DEFAULT_USERNAME_KEY, DeletionPolicy, Redis, RedisExternal,
+    RedisManaged, RedisMode, RedisStorage, RedisTls, RedisTlsMode, RedisTopology, SecretRef,
+};
 pub use schema::crd;
 pub use status::{McpServerStatus, ToolsStatus, UpstreamStatus};
 pub use upstreams::{MAX_UPSTREAM_NAME_BYTES, MAX_UPSTREAM_TIMEOUT_SECONDS, Upstream};
@@ -94,8 +99,8 @@ pub const MAX_REPLICAS: u32 = 100;
     .message("publicUrl must name a DNS host with expose.ingress: an Ingress has no address as host; use a name such as mcp.example.com"))]
 pub struct McpServerSpec {
     /// How many gateway pods serve the endpoint. `kubectl scale` and a HorizontalPodAutoscaler that targets this
-    /// McpServer write it. A change restarts nothing. More than one offer less to clients of protocol revisions before 2026-07-28: the
-    /// condition LegacyStreams says what. Example: 3. Default: 2.
+    /// McpServer write it. A change restarts nothing. More than one offer less to clients of protocol revisions before 2026-07-28, unless
+    /// they share a Redis (see redis): the condition LegacyStreams says what. Example: 3. Default: 2.
     #[serde(default = "two")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: i32,
@@ -148,6 +153,16 @@ pub struct McpServerSpec {
     /// What one caller may use at once.
     #[serde(default)]
     pub limits: Limits,
+
+    /// Where pods keep what they share. Default: nowhere, each remembers for itself.
+    #[serde(default)]
+    pub redis: Redis,
+
+    /// What becomes of the volume of a managed Redis when the McpServer is deleted or redis.mode changes: Delete or Retain. Passwords and
+    /// keys that the operator made go in either case. A McpServer of the same name takes up a volume that was retained.
+    /// Example: Retain. Default: Delete, since everything in it has an end anyway.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
 
     /// What concerns the gateway's pods: image and resources.
     #[serde(default)]

@@ -6,9 +6,11 @@
 //! [`prune`]; never reads but after a create found the name taken.
 
 mod child;
+mod delete;
 mod fields;
 mod prune;
-mod sealing_key;
+mod redis;
+mod secrets;
 
 use std::collections::BTreeSet;
 
@@ -33,7 +35,7 @@ pub struct Writer<'a> {
     pub requests: &'a Requests,
     /// Remembers what was sent.
     pub written: &'a Written,
-    /// Draws the sealing key.
+    /// Draws keys and passwords.
     pub entropy: &'a Entropy,
     /// uid of the `McpServer`.
     pub owner_uid: &'a str,
@@ -56,8 +58,10 @@ pub async fn apply(
         config_map,
         policy_config_map,
         service_account_keys,
+        redis,
         network_policy,
         service,
+        disruption_budget,
         sealing_secret,
         deployment,
         ingress,
@@ -70,25 +74,31 @@ pub async fn apply(
     if let Some(service_account_keys) = service_account_keys {
         child::apply(writer, observed, service_account_keys).await?;
     }
+    let asks_for_secrets = child::must_be_sent(observed, deployment) || pods_miss_a_volume(observed);
+    if let Some(redis) = redis {
+        redis::close(writer, observed, redis).await?;
+    }
     child::apply(writer, observed, network_policy).await?;
+    if let Some(redis) = redis {
+        redis::apply(writer, observed, redis, asks_for_secrets).await?;
+    }
     child::apply(writer, observed, service).await?;
+    child::apply(writer, observed, disruption_budget).await?;
     if let Some(ingress) = ingress {
         child::apply(writer, observed, ingress).await?;
     }
-    if child::must_be_sent(observed, deployment) || pods_miss_a_volume(observed) {
-        sealing_key::create_once(writer, sealing_secret).await?;
+    if asks_for_secrets {
+        secrets::create_sealing_key(writer, sealing_secret).await?;
     }
     child::apply(writer, observed, deployment).await?;
 
-    let config_maps = [Some(config_map), Some(policy_config_map), service_account_keys.as_ref()];
-    let config_maps = config_maps.into_iter().flatten().map(|child| (ChildKind::ConfigMap, &child.metadata));
-    let routes = ingress.iter().map(|child| (ChildKind::Ingress, &child.metadata));
     let wanted: BTreeSet<(ChildKind, &str)> =
-        config_maps.chain(routes).filter_map(|(kind, metadata)| Some((kind, metadata.name.as_deref()?))).collect();
+        desired.children().into_iter().filter_map(|(kind, metadata)| Some((kind, metadata.name.as_deref()?))).collect();
     prune::prune(writer, observed, &wanted, revisions_in_use).await
 }
 
-/// The Deployment is as it should be and its pods still wait: what they mount was deleted.
+/// What mounts Secrets is as it should be and its pods still wait: what they mount was deleted.
 fn pods_miss_a_volume(observed: &Observed) -> bool {
-    observed.pods.iter().any(|pod| pod.volumes == Volumes::Late && !pod.deleting)
+    let pods = observed.pods.iter().chain(&observed.redis.pods);
+    pods.into_iter().any(|pod| pod.volumes == Volumes::Late && !pod.deleting)
 }

@@ -8,6 +8,10 @@ use clap::Parser;
 
 use crate::host_policy::{HostPolicy, HostRule, HostRuleError};
 
+/// Valkey is Redis under another licence, and its image has a program `redis-server`. By tag: it was not pulled where this was
+/// written, so no digest was seen; name one by digest where you run it.
+pub const DEFAULT_REDIS_IMAGE: &str = "docker.io/valkey/valkey:8.1";
+
 /// `McpServer` in, Kubernetes objects out.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mcp-operator", version)]
@@ -15,6 +19,10 @@ pub struct Args {
     /// Image of the gateway pods that a new McpServer gets, when its spec names none.
     #[arg(long, env = "MCP_OPERATOR_SERVER_IMAGE")]
     pub server_image: String,
+
+    /// Image of a managed Redis, where an McpServer's spec names none: Redis 7.0 or newer, or Valkey, with a program redis-server.
+    #[arg(long, env = "MCP_OPERATOR_REDIS_IMAGE", default_value = DEFAULT_REDIS_IMAGE)]
+    pub redis_image: String,
 
     /// Namespaces to watch, separated by commas. Empty: all of them.
     #[arg(long, env = "MCP_OPERATOR_NAMESPACES", value_delimiter = ',')]

@@ -15,9 +15,10 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::{Deployment, ReplicaSet},
+        apps::v1::{Deployment, ReplicaSet, StatefulSet},
         core::v1::{ConfigMap, Pod, Service, ServiceAccount},
         networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
@@ -97,6 +98,8 @@ pub struct Caches {
     pub mcp_servers: Store<McpServer>,
     /// Ours, with status.
     pub deployments: Store<Deployment>,
+    /// Ours, with status: managed Redis.
+    pub stateful_sets: Store<StatefulSet>,
     /// Ours, cut to what is read.
     pub pods: Store<Pod>,
     /// Ours: which revisions they name.
@@ -111,6 +114,8 @@ pub struct Caches {
     pub network_policies: Store<PartialObjectMeta<NetworkPolicy>>,
     /// Ours.
     pub ingresses: Store<PartialObjectMeta<Ingress>>,
+    /// Ours.
+    pub disruption_budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
     /// Which objects are made for which `McpServer`.
     pub index: Arc<Index>,
 }
@@ -124,13 +129,20 @@ impl Caches {
             ChildKind::NetworkPolicy => metadata(&self.network_policies, namespace, name),
             ChildKind::Service => metadata(&self.services, namespace, name),
             ChildKind::Deployment => metadata(&self.deployments, namespace, name),
+            ChildKind::StatefulSet => metadata(&self.stateful_sets, namespace, name),
             ChildKind::Ingress => metadata(&self.ingresses, namespace, name),
+            ChildKind::PodDisruptionBudget => metadata(&self.disruption_budgets, namespace, name),
         }
     }
 
     /// The Deployment `name`.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<Arc<Deployment>> {
         get(&self.deployments, namespace, name)
+    }
+
+    /// The StatefulSet `name`.
+    pub fn stateful_set(&self, namespace: &str, name: &str) -> Option<Arc<StatefulSet>> {
+        get(&self.stateful_sets, namespace, name)
     }
 
     /// The pod `name`.
@@ -302,7 +314,12 @@ pub fn prune_deployment(deployment: &mut Deployment) {
     deployment.spec = None;
 }
 
-/// Of a pod: identity, labels, the gateway container's image, and status.
+/// The same of a StatefulSet.
+pub fn prune_stateful_set(stateful_set: &mut StatefulSet) {
+    stateful_set.spec = None;
+}
+
+/// Of a pod: identity, labels, images of containers, and status.
 pub fn prune_pod(pod: &mut Pod) {
     pod.managed_fields_mut().clear();
     pod.metadata.annotations = None;

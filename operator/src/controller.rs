@@ -182,6 +182,7 @@ async fn filled(caches: Caches) {
     let _ = tokio::join!(
         caches.mcp_servers.wait_until_ready(),
         caches.deployments.wait_until_ready(),
+        caches.stateful_sets.wait_until_ready(),
         caches.pods.wait_until_ready(),
         caches.replica_sets.wait_until_ready(),
         caches.config_maps.wait_until_ready(),
@@ -189,6 +190,7 @@ async fn filled(caches: Caches) {
         caches.services.wait_until_ready(),
         caches.network_policies.wait_until_ready(),
         caches.ingresses.wait_until_ready(),
+        caches.disruption_budgets.wait_until_ready(),
     );
 }
 
@@ -244,6 +246,13 @@ impl Feeder {
         let child = CachedKind::Child;
         Caches {
             deployments: self.feed(client, streaming, child(ChildKind::Deployment), caches::prune_deployment, &all),
+            stateful_sets: self.feed(
+                client,
+                streaming,
+                child(ChildKind::StatefulSet),
+                caches::prune_stateful_set,
+                &all,
+            ),
             pods: self.feed(client, streaming, CachedKind::Pod, caches::prune_pod, &all),
             replica_sets: self.feed(client, streaming, CachedKind::ReplicaSet, caches::prune_replica_set, &all),
             config_maps: self.feed(client, streaming, child(ChildKind::ConfigMap), caches::prune_config_map, &all),
@@ -251,6 +260,7 @@ impl Feeder {
             services: self.feed(client, streaming, child(ChildKind::Service), caches::keep, &all),
             network_policies: self.feed(client, streaming, child(ChildKind::NetworkPolicy), caches::keep, &all),
             ingresses: self.feed(client, streaming, child(ChildKind::Ingress), caches::keep, &all),
+            disruption_budgets: self.feed(client, streaming, child(ChildKind::PodDisruptionBudget), caches::keep, &all),
             index: Arc::clone(&self.index),
             mcp_servers,
         }

@@ -4,11 +4,14 @@
 //! sends what differs and prunes the rest; no builder here may look at the world.
 
 pub mod metadata;
+pub mod redis;
 
 mod config_map;
 mod deployment;
+mod disruption_budget;
 mod ingress;
 mod network_policy;
+mod pod_security;
 mod policy;
 mod sealing_key;
 mod service;
@@ -18,17 +21,22 @@ mod service_account_keys;
 #[cfg(test)]
 mod tests;
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
-    networking::v1::{Ingress, NetworkPolicy},
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+        networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use crate::validate::ValidServer;
+use crate::{observed::ChildKind, validate::ValidServer};
 
 pub use deployment::CONTAINER_NAME;
 pub use metadata::{annotation, config_map_name, desired_hash, label, policy_config_map_name, selector, selector_text};
 pub(crate) use network_policy::{NEVER_V4, NEVER_V6};
+pub use redis::DesiredRedis;
 pub use sealing_key::{SEALING_KEY, sealing_key_file, sealing_secret_name};
 pub use service_account_keys::{service_account_keys_file, service_account_keys_name};
 
@@ -52,16 +60,54 @@ pub struct Desired {
     pub policy_config_map: ConfigMap,
     /// `<name>-service-account-keys`, changes in place; `None` when no ServiceAccount token is accepted.
     pub service_account_keys: Option<ConfigMap>,
+    /// `<name>-redis`; `None` unless a Redis is to be made.
+    pub redis: Option<DesiredRedis>,
     /// `<name>`; before the Deployment, so that no pod is ever open wider than asked for.
     pub network_policy: NetworkPolicy,
     /// `<name>`.
     pub service: Service,
+    /// `<name>`.
+    pub disruption_budget: PodDisruptionBudget,
     /// `<name>-sealing-1-<uid>` without its key, which is drawn when it is sent.
     pub sealing_secret: Secret,
     /// `<name>`.
     pub deployment: Deployment,
     /// `<name>`; `None` when not asked for.
     pub ingress: Option<Ingress>,
+}
+
+impl Desired {
+    /// Every object that is compared with what the caches show: all but Secrets, which nobody reads.
+    pub fn children(&self) -> Vec<(ChildKind, &ObjectMeta)> {
+        // Without `..`: a new field does not compile until somebody says whether it is compared.
+        let Self {
+            service_account,
+            config_map,
+            policy_config_map,
+            service_account_keys,
+            redis,
+            network_policy,
+            service,
+            disruption_budget,
+            // That it is missing is seen by pods that start.
+            sealing_secret: _,
+            deployment,
+            ingress,
+        } = self;
+        let mut children = vec![
+            (ChildKind::ServiceAccount, &service_account.metadata),
+            (ChildKind::ConfigMap, &config_map.metadata),
+            (ChildKind::ConfigMap, &policy_config_map.metadata),
+            (ChildKind::NetworkPolicy, &network_policy.metadata),
+            (ChildKind::Service, &service.metadata),
+            (ChildKind::PodDisruptionBudget, &disruption_budget.metadata),
+            (ChildKind::Deployment, &deployment.metadata),
+        ];
+        children.extend(service_account_keys.as_ref().map(|keys| (ChildKind::ConfigMap, &keys.metadata)));
+        children.extend(redis.iter().flat_map(DesiredRedis::children));
+        children.extend(ingress.as_ref().map(|ingress| (ChildKind::Ingress, &ingress.metadata)));
+        children
+    }
 }
 
 /// Every object of `valid`.
@@ -71,8 +117,10 @@ pub fn desired(valid: &ValidServer) -> Desired {
         config_map: config_map::config_map(valid),
         policy_config_map: policy::policy_config_map(valid),
         service_account_keys: service_account_keys::service_account_keys(valid),
+        redis: redis::redis(valid),
         network_policy: network_policy::network_policy(valid),
         service: service::service(valid),
+        disruption_budget: disruption_budget::disruption_budget(valid),
         sealing_secret: sealing_key::sealing_secret(valid),
         deployment: deployment::deployment(valid),
         ingress: ingress::ingress(valid),

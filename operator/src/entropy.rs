@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 /// 256 bits that nobody can guess. Neither `Debug` nor `Clone`: it is shown on the one line that sends it.
-pub struct SealingKey([u8; 32]);
+pub struct Random256([u8; 32]);
 
-impl SealingKey {
+impl Random256 {
     /// For the request that stores it.
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -19,9 +19,9 @@ impl SealingKey {
 #[error("the operating system gives no random bytes")]
 pub struct NoEntropy(#[source] getrandom::Error);
 
-/// Draws keys; cheap to clone.
+/// Draws them; cheap to clone.
 #[derive(Clone)]
-pub struct Entropy(Arc<dyn Fn() -> Result<SealingKey, NoEntropy> + Send + Sync>);
+pub struct Entropy(Arc<dyn Fn() -> Result<Random256, NoEntropy> + Send + Sync>);
 
 impl Entropy {
     /// The operating system's.
@@ -29,18 +29,18 @@ impl Entropy {
         Self(Arc::new(|| {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(NoEntropy)?;
-            Ok(SealingKey(bytes))
+            Ok(Random256(bytes))
         }))
     }
 
-    /// The same key each time.
+    /// The same each time.
     #[cfg(test)]
     pub(crate) fn fixed(byte: u8) -> Self {
-        Self(Arc::new(move || Ok(SealingKey([byte; 32]))))
+        Self(Arc::new(move || Ok(Random256([byte; 32]))))
     }
 
-    /// A new key.
-    pub fn sealing_key(&self) -> Result<SealingKey, NoEntropy> {
+    /// 256 new bits.
+    pub fn draw(&self) -> Result<Random256, NoEntropy> {
         (self.0)()
     }
 }
@@ -50,9 +50,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_keys_are_equal() {
+    fn no_two_draws_are_equal() {
         let entropy = Entropy::system();
-        let draw = || entropy.sealing_key().unwrap().0;
+        let draw = || entropy.draw().unwrap().0;
         assert_ne!(draw(), draw());
         assert_ne!(draw(), [0; 32]);
     }

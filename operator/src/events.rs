@@ -58,10 +58,14 @@ impl Events {
 
     /// Says what `next` changed in `mcp_server`, if anybody should hear of it.
     pub async fn publish(&self, mcp_server: &McpServer, next: &McpServerStatus) {
-        let Some(announcement) = announcement(mcp_server.status.as_ref(), next) else { return };
-        if !self.may_publish(&mcp_server.uid().unwrap_or_default(), Instant::now()) {
-            return;
+        for announcement in announcements(mcp_server.status.as_ref(), next) {
+            if self.may_publish(&mcp_server.uid().unwrap_or_default(), Instant::now()) {
+                self.send(mcp_server, announcement).await;
+            }
         }
+    }
+
+    async fn send(&self, mcp_server: &McpServer, announcement: Announcement) {
         let Announcement { warning, reason, message } = announcement;
         let type_ = if warning { EventType::Warning } else { EventType::Normal };
         let event = Event { type_, reason, note: Some(message), action: "Reconcile".to_owned(), secondary: None };
@@ -87,8 +91,22 @@ impl Events {
     }
 }
 
+/// What people should hear of: what becomes of `Ready`, and a Redis that is full, which leaves `Ready` alone.
+fn announcements(standing: Option<&McpServerStatus>, next: &McpServerStatus) -> Vec<Announcement> {
+    ready(standing, next).into_iter().chain(full(standing, next)).collect()
+}
+
+/// The Redis takes nothing new any more; said once until it does again.
+fn full(standing: Option<&McpServerStatus>, next: &McpServerStatus) -> Option<Announcement> {
+    let is_full = |condition: &&Condition| condition.reason == Reason::RedisFull.as_str();
+    let now = condition(next, ConditionType::RedisReady).filter(is_full)?;
+    let before = standing.and_then(|status| condition(status, ConditionType::RedisReady)).filter(is_full);
+    let Condition { reason, message, .. } = now.clone();
+    before.is_none().then_some(Announcement { warning: true, reason, message })
+}
+
 /// `Ready` became true; it fell; or it is held up by something new that is wrong.
-fn announcement(standing: Option<&McpServerStatus>, next: &McpServerStatus) -> Option<Announcement> {
+fn ready(standing: Option<&McpServerStatus>, next: &McpServerStatus) -> Option<Announcement> {
     let now = condition(next, ConditionType::Ready)?;
     let before = standing.and_then(|status| condition(status, ConditionType::Ready));
     let ready_before = before.is_some_and(|before| before.status == "True");
@@ -112,9 +130,9 @@ mod tests {
     #[test]
     fn a_create_that_goes_well_is_one_normal_event() {
         let progressing = ready("False", "Progressing");
-        assert_eq!(announcement(None, &progressing), None);
+        assert_eq!(said(None, &progressing), None);
         assert_eq!(said(Some(&progressing), &ready("True", "Verified")), Some((false, "Verified".to_owned())));
-        assert_eq!(announcement(Some(&ready("True", "Verified")), &ready("True", "Verified")), None);
+        assert_eq!(said(Some(&ready("True", "Verified")), &ready("True", "Verified")), None);
     }
 
     #[test]
@@ -134,7 +152,27 @@ mod tests {
     }
 
     fn said(standing: Option<&McpServerStatus>, next: &McpServerStatus) -> Option<(bool, String)> {
-        announcement(standing, next).map(|announcement| (announcement.warning, announcement.reason))
+        let mut said = announcements(standing, next).into_iter();
+        let first = said.next().map(|announcement| (announcement.warning, announcement.reason));
+        assert_eq!(said.next(), None);
+        first
+    }
+
+    /// Source: redis-and-degradation.md, section 7.
+    #[test]
+    fn a_full_redis_is_one_warning_until_it_takes_something_again() {
+        let with_redis = |reason: &str| -> McpServerStatus {
+            let mut status = ready("True", "Verified");
+            let mut redis = status.conditions[0].clone();
+            (redis.type_, redis.reason) = ("RedisReady".to_owned(), reason.to_owned());
+            status.conditions.push(redis);
+            status
+        };
+        let (reached, full) = (with_redis("RedisReached"), with_redis("RedisFull"));
+        assert_eq!(said(Some(&reached), &full), Some((true, "RedisFull".to_owned())));
+        assert_eq!(said(Some(&full), &full), None);
+        assert_eq!(said(Some(&full), &reached), None);
+        assert_eq!(said(Some(&reached), &with_redis("RedisUnavailable")), None);
     }
 
     fn ready(status: &str, reason: &str) -> McpServerStatus {

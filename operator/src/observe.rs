@@ -13,14 +13,15 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
     caches::{CachedKind, Caches},
-    desired::{annotation, label, policy_config_map_name, service_account_keys_name},
+    desired::{annotation, label, policy_config_map_name, redis::redis_name, service_account_keys_name},
     host_policy::HostPolicy,
     neighbours::Neighbours,
     observed::{
-        ChildKind, DeploymentCondition, KeysUnavailable, Observed, ObservedChild, ObservedDeployment,
-        ReferencedConfigMap, ServiceAccountKeys,
+        ChildKind, DeploymentCondition, KeysUnavailable, Observed, ObservedChild, ObservedDeployment, ObservedRedis,
+        ObservedStatefulSet, ReferencedConfigMap, ServiceAccountKeys,
     },
     route::route_owner,
+    validate::Image,
     verify::Verifier,
     written::Written,
 };
@@ -29,12 +30,22 @@ use crate::{
 const READ_CONDITIONS: &[&str] = &["Available", "Progressing", "ReplicaFailure"];
 
 /// The kinds whose child has the name of the `McpServer`.
-const NAMED_ALIKE: [ChildKind; 5] = [
+const NAMED_ALIKE: [ChildKind; 6] = [
     ChildKind::ServiceAccount,
     ChildKind::NetworkPolicy,
     ChildKind::Service,
     ChildKind::Deployment,
     ChildKind::Ingress,
+    ChildKind::PodDisruptionBudget,
+];
+
+/// The kinds of a managed Redis.
+const OF_A_REDIS: [ChildKind; 5] = [
+    ChildKind::NetworkPolicy,
+    ChildKind::ConfigMap,
+    ChildKind::Service,
+    ChildKind::PodDisruptionBudget,
+    ChildKind::StatefulSet,
 ];
 
 /// Where `observe` looks.
@@ -66,9 +77,11 @@ pub fn observe(sources: &Sources<'_>, mcp_server: &McpServer, fetched: Fetched, 
     let name = mcp_server.name_any();
     let uid = mcp_server.uid().unwrap_or_default();
     let children = children(sources, &namespace, &name, &uid);
-    let deployment = children
-        .iter()
-        .find(|child| child.kind == ChildKind::Deployment && child.name() == name && child.is_controlled_by(&uid));
+    let own = |kind: ChildKind, name: &str| {
+        children.iter().find(|child| child.kind == kind && child.name() == name && child.is_controlled_by(&uid))
+    };
+    let deployment = own(ChildKind::Deployment, &name);
+    let stateful_set = own(ChildKind::StatefulSet, &redis_name(&name));
     let others = sources.neighbours.of(mcp_server);
     let Fetched { config_maps, service_account_keys } = fetched;
     Observed {
@@ -76,6 +89,10 @@ pub fn observe(sources: &Sources<'_>, mcp_server: &McpServer, fetched: Fetched, 
         service_account_keys,
         deployment: deployment.map(|child| observed_deployment(sources.caches, &namespace, child)),
         pods: pods::pods(sources, &ObjectRef::from_obj(mcp_server), &namespace, &name, now),
+        redis: ObservedRedis {
+            stateful_set: stateful_set.map(|child| observed_stateful_set(sources.caches, &namespace, child)),
+            pods: pods::redis_pods(sources, &namespace, &name, now),
+        },
         route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref), sources.host_policy),
         children,
     }
@@ -101,6 +118,7 @@ fn children(sources: &Sources<'_>, namespace: &str, name: &str, uid: &str) -> Ve
     names.extend(
         [policy_config_map_name(name), service_account_keys_name(name)].map(|name| (ChildKind::ConfigMap, name)),
     );
+    names.extend(OF_A_REDIS.map(|kind| (kind, redis_name(name))));
     names
         .into_iter()
         .filter_map(|(kind, name)| {
@@ -124,12 +142,10 @@ fn observed_deployment(caches: &Caches, namespace: &str, child: &ObservedChild) 
     let shown = caches.deployment(namespace, child.name());
     let same = shown.filter(|shown| shown.metadata.uid == child.metadata.uid);
     let status = same.and_then(|shown| shown.status.clone()).unwrap_or_default();
-    let annotation = |key: &str| child.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
     let conditions = status.conditions.unwrap_or_default().into_iter();
     ObservedDeployment {
-        server_image: annotation(annotation::SERVER_IMAGE),
-        server_image_chosen_for: annotation(annotation::SERVER_IMAGE_CHOSEN_FOR),
-        desired_hash: annotation(annotation::DESIRED_HASH),
+        server_image: image(child, annotation::SERVER_IMAGE, annotation::SERVER_IMAGE_CHOSEN_FOR),
+        desired_hash: noted(child, annotation::DESIRED_HASH),
         generation: child.metadata.generation.unwrap_or(0),
         observed_generation: status.observed_generation.unwrap_or(0),
         replicas: status.replicas.unwrap_or(0),
@@ -145,4 +161,28 @@ fn observed_deployment(caches: &Caches, namespace: &str, child: &ObservedChild) 
             })
             .collect(),
     }
+}
+
+/// The same of the StatefulSet of a managed Redis.
+fn observed_stateful_set(caches: &Caches, namespace: &str, child: &ObservedChild) -> ObservedStatefulSet {
+    let shown = caches.stateful_set(namespace, child.name());
+    let same = shown.filter(|shown| shown.metadata.uid == child.metadata.uid);
+    let status = same.and_then(|shown| shown.status.clone()).unwrap_or_default();
+    ObservedStatefulSet {
+        image: image(child, annotation::REDIS_IMAGE, annotation::REDIS_IMAGE_CHOSEN_FOR),
+        volume: noted(child, annotation::REDIS_VOLUME),
+        generation: child.metadata.generation.unwrap_or(0),
+        observed_generation: status.observed_generation.unwrap_or(0),
+        updated_replicas: status.updated_replicas.unwrap_or(0),
+        ready_replicas: status.ready_replicas.unwrap_or(0),
+    }
+}
+
+fn image(child: &ObservedChild, reference: &str, chosen_for: &str) -> Option<Image> {
+    Some(Image { reference: noted(child, reference)?, chosen_for: noted(child, chosen_for)? })
+}
+
+/// An annotation.
+fn noted(child: &ObservedChild, key: &str) -> Option<String> {
+    child.metadata.annotations.as_ref()?.get(key).cloned()
 }

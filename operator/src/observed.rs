@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, time::Duration};
 use crds::gateway_report::GatewayReport;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use crate::desired::{annotation, label};
+use crate::{
+    desired::{annotation, label},
+    validate::Image,
+};
 
 /// What is known about one `McpServer` and its surroundings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +26,8 @@ pub struct Observed {
     pub deployment: Option<ObservedDeployment>,
     /// The pods that the selector matches, those that are being deleted included. Order does not matter.
     pub pods: Vec<ObservedPod>,
+    /// What there is of a managed Redis.
+    pub redis: ObservedRedis,
     /// The older `McpServer` that has the same host and path; see [`crate::route::route_owner`].
     pub route_owner: Option<RouteOwner>,
     /// What the API server signs ServiceAccount tokens with. `None`: nobody asked, since the spec does not use it.
@@ -33,6 +38,18 @@ impl Observed {
     /// The child of this kind and name, whoever controls it.
     pub fn child(&self, kind: ChildKind, name: &str) -> Option<&ObservedChild> {
         self.children.iter().find(|child| child.kind == kind && child.name() == name)
+    }
+
+    /// Whether the Deployment has been acted on: until then a ReplicaSet of its last revision may not be visible yet.
+    pub fn is_rolled(&self) -> bool {
+        self.deployment.as_ref().is_some_and(|deployment| deployment.observed_generation >= deployment.generation)
+    }
+
+    /// Whether no pod of another configuration than this one is left, those on their way out included, and none can come.
+    pub fn former_pods_are_gone(&self, config_revision: &str) -> bool {
+        // Without a Deployment no pod can come.
+        let settled = self.deployment.is_none() || self.is_rolled();
+        settled && self.pods.iter().all(|pod| pod.config_revision.as_deref() == Some(config_revision))
     }
 }
 
@@ -80,8 +97,12 @@ pub enum ChildKind {
     Service,
     /// `apps/v1`.
     Deployment,
+    /// `apps/v1`: a managed Redis.
+    StatefulSet,
     /// `networking.k8s.io/v1`.
     Ingress,
+    /// `policy/v1`.
+    PodDisruptionBudget,
 }
 
 impl ChildKind {
@@ -93,7 +114,9 @@ impl ChildKind {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::Service => "Service",
             Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
             Self::Ingress => "Ingress",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
         }
     }
 }
@@ -145,10 +168,8 @@ impl ObservedChild {
 /// What the Deployment says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedDeployment {
-    /// Annotation [`annotation::SERVER_IMAGE`]: the image in force.
-    pub server_image: Option<String>,
-    /// Annotation [`annotation::SERVER_IMAGE_CHOSEN_FOR`]: the spec that the image was chosen for.
-    pub server_image_chosen_for: Option<String>,
+    /// Annotations [`annotation::SERVER_IMAGE`] and [`annotation::SERVER_IMAGE_CHOSEN_FOR`]: the image in force.
+    pub server_image: Option<Image>,
     /// Annotation [`annotation::DESIRED_HASH`].
     pub desired_hash: Option<String>,
     /// `metadata.generation`; 0 when absent.
@@ -165,6 +186,32 @@ pub struct ObservedDeployment {
     pub conditions: Vec<DeploymentCondition>,
 }
 
+/// What there is of a managed Redis, asked for or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedRedis {
+    /// Its StatefulSet, when we control it.
+    pub stateful_set: Option<ObservedStatefulSet>,
+    /// Its pods, those on their way out included; at most one stays.
+    pub pods: Vec<ObservedPod>,
+}
+
+/// What the StatefulSet of a managed Redis says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedStatefulSet {
+    /// Annotations [`annotation::REDIS_IMAGE`] and [`annotation::REDIS_IMAGE_CHOSEN_FOR`]: the image in force.
+    pub image: Option<Image>,
+    /// Annotation [`annotation::REDIS_VOLUME`]: what its volume was asked to be.
+    pub volume: Option<String>,
+    /// `metadata.generation`; 0 when absent.
+    pub generation: i64,
+    /// `status.observedGeneration`; 0 when absent.
+    pub observed_generation: i64,
+    /// `status.updatedReplicas`: pods of the current template.
+    pub updated_replicas: i32,
+    /// `status.readyReplicas`, of any template.
+    pub ready_replicas: i32,
+}
+
 /// One condition of a Deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentCondition {
@@ -178,7 +225,7 @@ pub struct DeploymentCondition {
     pub message: String,
 }
 
-/// One gateway pod.
+/// One pod: of the gateway, or of its Redis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedPod {
     /// `metadata.name`.
@@ -189,13 +236,13 @@ pub struct ObservedPod {
     pub ip: Option<String>,
     /// Condition `Ready`.
     pub ready: bool,
-    /// Label [`label::CONFIG_REVISION`].
+    /// Label [`label::CONFIG_REVISION`]; a Redis has none.
     pub config_revision: Option<String>,
-    /// `spec.containers[].image` of the gateway container.
+    /// `spec.containers[].image` of the container.
     pub image: Option<String>,
-    /// `state.waiting.reason` of the gateway container: `ImagePullBackOff`, `CrashLoopBackOff`.
+    /// `state.waiting.reason` of the container: `ImagePullBackOff`, `CrashLoopBackOff`.
     pub waiting_reason: Option<String>,
-    /// `restartCount` of the gateway container is above 0: between two crashes nothing waits.
+    /// `restartCount` of the container is above 0: between two crashes nothing waits.
     pub restarted: bool,
     /// Condition `PodScheduled` is false, and why: `Unschedulable`.
     pub unscheduled_reason: Option<String>,

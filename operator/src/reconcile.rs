@@ -79,7 +79,7 @@ pub struct Context {
     pub standing_back: StandingBack,
     /// For `lastTransitionTime`, and for how long a pod has waited.
     pub clock: Clock,
-    /// Draws sealing keys.
+    /// Draws sealing keys and passwords.
     pub entropy: Entropy,
     /// Counts runs.
     pub metrics: Metrics,
@@ -104,7 +104,7 @@ pub async fn reconcile(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<
     }
     let (outcome, failure) = match (unread, validate(&mcp_server, &observed, &ctx.settings)) {
         (Some(error), _) => (unread_reference(&error), Some(Error::ReadReference(error))),
-        (None, Ok(valid)) => converge(&ctx, &mcp_server, &observed, valid).await?,
+        (None, Ok(valid)) => Box::pin(converge(&ctx, &mcp_server, &observed, valid)).await?,
         (None, Err(invalid)) => (Outcome::Rejected(invalid), None),
     };
     if failure.is_none() && ctx.verifier.awaits_an_answer(&ObjectRef::from_obj(&mcp_server)) {
@@ -216,7 +216,8 @@ fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed, keys_en
         _ => None,
     };
     // That a pod goes on waiting for a volume sends no event.
-    let waiting = observed.pods.iter().any(|pod| pod.volumes != Volumes::Mounted).then_some(VOLUMES_PATIENCE);
+    let pods = observed.pods.iter().chain(&observed.redis.pods);
+    let waiting = pods.into_iter().any(|pod| pod.volumes != Volumes::Mounted).then_some(VOLUMES_PATIENCE);
     // Spread, so that not all come in the same moment for what one of them fetches. After a failure all wait for the answer.
     let spread = if matches!(observed.service_account_keys, Some(Ok(_))) { KEYS_SPREAD } else { Duration::ZERO };
     let keys_end = keys_end.map(|wait| wait + spread.mul_f64(chance()));
@@ -229,7 +230,7 @@ pub async fn guarded(mcp_server: Arc<McpServer>, ctx: Arc<Context>) -> Result<Ac
     let start = Instant::now();
     let key = ObjectRef::from_obj(mcp_server.as_ref());
     // Nothing that a panic leaves half done is read again: state is rebuilt from caches.
-    let run = AssertUnwindSafe(reconcile(Arc::clone(&mcp_server), Arc::clone(&ctx))).catch_unwind();
+    let run = AssertUnwindSafe(Box::pin(reconcile(Arc::clone(&mcp_server), Arc::clone(&ctx)))).catch_unwind();
     let result = match timeout(DEADLINE, run).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {

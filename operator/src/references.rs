@@ -95,8 +95,9 @@ impl References {
 
 /// The names of the ConfigMaps that `mcp_server` refers to.
 pub fn referenced(mcp_server: &McpServer) -> BTreeSet<&str> {
-    let issuers = mcp_server.spec.auth.issuers.iter();
-    issuers.filter_map(|issuer| issuer.ca_config_map_ref.as_ref()).map(|reference| reference.name.as_str()).collect()
+    let issuers = mcp_server.spec.auth.issuers.iter().filter_map(|issuer| issuer.ca_config_map_ref.as_ref());
+    let redis = mcp_server.spec.redis.external.iter().filter_map(|external| external.tls.ca_config_map_ref.as_ref());
+    issuers.chain(redis).map(|reference| reference.name.as_str()).collect()
 }
 
 fn content(config_map: ConfigMap) -> BTreeMap<String, Vec<u8>> {

@@ -126,6 +126,7 @@ fn identity(args: &Args) -> String {
 fn settings(args: &Args) -> OperatorSettings {
     OperatorSettings {
         server_image: args.server_image.clone(),
+        redis_image: args.redis_image.clone(),
         operator_namespace: args.operator_namespace.clone(),
         operator_pod_labels: args.pod_labels(),
         scraper_namespace_labels: args.scraper_labels(),

@@ -14,6 +14,7 @@ mod interrupted;
 mod legacy;
 mod policy;
 mod progress;
+mod redis;
 mod upstreams;
 mod workload;
 

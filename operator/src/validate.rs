@@ -5,12 +5,16 @@
 
 mod auth;
 mod authorization;
+mod ca_bundle;
 mod endpoint;
 mod files;
+mod hosts;
 mod identity;
 mod image;
 mod issuers;
 mod ownership;
+mod quantity;
+pub(crate) mod redis;
 mod resources;
 mod service_accounts;
 mod traffic;
@@ -26,7 +30,9 @@ use crds::{McpServer, conditions::Reason, gateway_config::Versioned, mcp_server:
 
 use crate::{host_policy::HostPolicy, observed::Observed};
 use auth::ValidAuth;
+use redis::Shared;
 
+pub use redis::{Credentials, ExternalRedis, ManagedRedis, RedisOutbound, SecretKeys, Storage, ValidRedis};
 pub use valid_server::{Clients, Endpoint, Image, IssuerCa, Route, Traffic, ValidServer};
 
 /// What the operator was started with, as far as decisions depend on it.
@@ -34,6 +40,8 @@ pub use valid_server::{Clients, Endpoint, Image, IssuerCa, Route, Traffic, Valid
 pub struct OperatorSettings {
     /// The gateway's image where the spec names none.
     pub server_image: String,
+    /// The image of a managed Redis where the spec names none.
+    pub redis_image: String,
     /// The namespace that the operator runs in; its pods may reach every gateway.
     pub operator_namespace: String,
     /// Labels that select the operator's pods. Never empty in a cluster: empty selects every pod of the namespace.
@@ -101,18 +109,22 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
     let authorization = keep(&mut invalid, authorization::authorization(&spec.authorization, &spec.auth));
     let upstreams = keep(&mut invalid, upstreams::upstreams(spec, &identity, endpoint.as_ref(), settings));
     let traffic = keep(&mut invalid, traffic::traffic(spec, settings));
-    let (Some(endpoint), Some(auth), Some(authorization), Some(upstreams), Some(traffic)) =
-        (endpoint, auth, authorization, upstreams, traffic)
+    let redis = keep(&mut invalid, redis::redis(spec, &identity, observed, settings));
+    let (Some(endpoint), Some(auth), Some(authorization), Some(upstreams), Some(traffic), Some(redis)) =
+        (endpoint, auth, authorization, upstreams, traffic, redis)
     else {
         return Err(invalid);
     };
     let ValidAuth { config: auth, issuer_cas, service_account_keys } = auth;
-    let config = files::config(spec, &identity, &endpoint, auth, upstreams, settings);
+    let Shared { redis, config: redis_config, outbound } = redis;
+    let config = files::config(spec, &identity, &endpoint, auth, upstreams, redis_config, settings);
+    let config_revision = revision(config.to_json().as_bytes());
+    let outbound = outbound.with_former(observed, &identity.name, &config_revision);
     let policy = files::policy(spec, authorization);
     let image = image::image(&config, &spec.pod, observed.deployment.as_ref(), settings);
     let valid = ValidServer {
         replicas: spec.replicas.max(0),
-        config_revision: revision(config.to_json().as_bytes()),
+        config_revision,
         policy_revision: revision(policy.to_json().as_bytes()),
         resources: resources::resources(spec.pod.resources.as_ref()),
         ingress: spec.expose.as_ref().and_then(|expose| expose.ingress.as_ref()).map(route),
@@ -125,7 +137,8 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
         image,
         issuer_cas,
         service_account_keys,
-        traffic,
+        redis,
+        traffic: Traffic { redis: outbound, ..traffic },
     };
     ownership::ownership(&valid, observed)?;
     Ok(valid)

@@ -14,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use crds::{McpServer, gateway_config::AuthMode, gateway_report::KeySetState};
+use crds::{
+    McpServer,
+    gateway_config::AuthMode,
+    gateway_report::{KeySetState, RedisState},
+};
 use futures::{FutureExt, future::join_all};
 use kube::runtime::reflector::ObjectRef;
 use tokio::{
@@ -47,6 +51,8 @@ pub struct Plan {
     questions: Questions,
     config_revision: String,
     policy_revision: String,
+    /// Whether a managed Redis runs, as Kubernetes says: when that changes, pods have news.
+    redis_runs: bool,
     pods: BTreeMap<String, Asked>,
 }
 
@@ -75,6 +81,7 @@ impl Plan {
             questions: Questions::of(&valid.endpoint, valid.config.auth.mode == AuthMode::OAuth),
             config_revision: valid.config_revision.clone(),
             policy_revision: valid.policy_revision.clone(),
+            redis_runs: observed.redis.stateful_set.as_ref().is_some_and(|redis| redis.ready_replicas > 0),
             pods: observed.pods.iter().filter_map(asked).collect(),
         }
     }
@@ -98,6 +105,7 @@ impl Plan {
             && report.config_revision == self.config_revision
             && report.issuers.iter().all(|issuer| issuer.state == KeySetState::Ready)
             && report.upstreams.iter().all(|upstream| upstream.ready)
+            && report.redis.as_ref().is_none_or(|redis| redis.state == RedisState::Ready)
     }
 }
 

@@ -47,15 +47,16 @@ impl Service for Router {
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// In all. Default 8192: about 100 MiB while all are idle.
+    /// In all. Default 12,288: about 150 MiB while all are idle.
     pub connections: usize,
-    /// From one address. Default 4096: generous, since an ingress is one address for all its clients.
+    /// From one address. Default 10,752: an ingress is one address for all its clients and their streams, and some are left
+    /// for others.
     pub connections_per_address: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 8192, connections_per_address: 4096 }
+        Self { connections: 12_288, connections_per_address: 10_752 }
     }
 }
 

@@ -39,7 +39,9 @@ mod sse;
 mod stream_log;
 mod streaming;
 mod strict;
+mod tell_session;
 mod work;
+mod writing;
 
 pub use audit::{Audit, Observation};
 pub use endpoint::{Caller, Endpoint, EndpointSettings};

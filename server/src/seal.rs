@@ -2,10 +2,13 @@
 //!
 //! Session ids, cursors and `requestState` are AES-256-GCM under a key of their own purpose, derived from the key
 //! ring; what a handle is bound to (principal, method, arguments) is authenticated with it. Whatever does not open is
-//! as good as unknown. What replicas write into a shared store is sealed in the same way. The first key of the ring seals, all of them open, so that keys can be changed.
+//! as good as unknown. The first key of the ring seals, all of them open, so that keys can be changed.
+//!
+//! What replicas write into a shared store is sealed in the same way, but with AES-256-GCM-SIV: there are as many values as
+//! events, and a nonce that comes twice by chance must not give anything away.
 
 use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Salt},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -85,7 +88,7 @@ impl KeyRing {
         self.open_bytes(purpose, binding, &URL_SAFE_NO_PAD.decode(handle).ok()?)
     }
 
-    /// The same for what no client carries.
+    /// [`Self::seal`] as bytes, for what is no header or JSON.
     pub fn seal_bytes(&self, purpose: Purpose, binding: &[u8], content: &[u8]) -> Vec<u8> {
         let keys = self.keys.first().expect("a ring is never empty");
         let nonce: [u8; NONCE_LEN] = rand::random();
@@ -100,7 +103,7 @@ impl KeyRing {
         handle
     }
 
-    /// The same for what no client carries.
+    /// [`Self::open`] of what [`Self::seal_bytes`] gave; its size is bounded by who reads it.
     pub fn open_bytes(&self, purpose: Purpose, binding: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
         let (id, rest) = bytes.split_first_chunk::<KEY_ID_BYTES>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
@@ -123,10 +126,10 @@ impl Keys {
         id.copy_from_slice(&digest[..KEY_ID_BYTES]);
         Ok(Self {
             id,
-            session: derived(key, b"session"),
-            cursor: derived(key, b"cursor"),
-            request_state: derived(key, b"request-state"),
-            store: derived(key, b"store"),
+            session: derived(key, b"session", &AES_256_GCM),
+            cursor: derived(key, b"cursor", &AES_256_GCM),
+            request_state: derived(key, b"request-state", &AES_256_GCM),
+            store: derived(key, b"store", &AES_256_GCM_SIV),
         })
     }
 
@@ -148,14 +151,14 @@ impl KeyType for Aes256 {
     }
 }
 
-fn derived(key: &[u8], purpose: &[u8]) -> LessSafeKey {
+fn derived(key: &[u8], purpose: &[u8], algorithm: &'static Algorithm) -> LessSafeKey {
     let mut derived = [0; KEY_BYTES];
     Salt::new(HKDF_SHA256, b"mcp-foundry")
         .extract(key)
         .expand(&[purpose], Aes256)
         .and_then(|okm| okm.fill(&mut derived))
         .expect("the length is one that the key derivation gives");
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derived).expect("the key has the cipher's length"))
+    LessSafeKey::new(UnboundKey::new(algorithm, &derived).expect("the key has the cipher's length"))
 }
 
 #[cfg(test)]

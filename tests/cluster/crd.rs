@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tests::command::{output, repository};
+use tests::command::{feed, output, repository};
 
-use crate::world::World;
+use crate::{space::Space, world::World};
 
 /// First line of a refused fixture; what follows stands in the API server's message.
 const REFUSED: &str = "# refused: ";
@@ -22,21 +22,50 @@ pub(crate) fn every_rule_accepts_and_refuses(world: &World) -> Result<()> {
     }
     let mut refused = BTreeSet::new();
     for file in files(&fixtures.join("refused"))? {
-        let text = fs::read_to_string(&file)?;
-        let expected = text.lines().next().and_then(|line| line.strip_prefix(REFUSED));
-        let expected = expected.with_context(|| format!("{} does not begin with `{REFUSED}`", file.display()))?;
-        let message = match dry_run(world, &file) {
-            Ok(_) => anyhow::bail!("{} should be refused", file.display()),
-            Err(problem) => format!("{problem:#}"),
-        };
-        ensure!(message.contains(expected), "{} is refused, but not with `{expected}`: {message}", file.display());
-        refused.insert(expected.to_owned());
+        let expected = expected_refusal(&file)?;
+        check_refusal(&file, &expected, dry_run(world, &file))?;
+        refused.insert(expected);
     }
+    refused.extend(changes_are_refused(world, &fixtures.join("changes"))?);
     let messages = rule_messages()?;
     let untested: Vec<_> =
         messages.iter().filter(|message| !refused.iter().any(|seen| message.starts_with(seen.as_str()))).collect();
     ensure!(untested.is_empty(), "these rules have no fixture in tests/fixtures/crd/refused: {untested:#?}");
     println!("        {} rules, {} refused objects", messages.len(), refused.len());
+    Ok(())
+}
+
+/// Each file holds an object, and what it must not become. Rules of this kind compare with the object that stands, so it is made for
+/// real, with no replicas, in a namespace of its own.
+fn changes_are_refused(world: &World, folder: &Path) -> Result<BTreeSet<String>> {
+    let mut refused = BTreeSet::new();
+    for file in files(folder)? {
+        let expected = expected_refusal(&file)?;
+        let text = fs::read_to_string(&file)?;
+        let (before, after) =
+            text.split_once("\n---\n").with_context(|| format!("{} holds no two documents", file.display()))?;
+        let space = Space::new(world, "change")?;
+        feed(&mut space.kubectl(&["create", "--filename", "-"]), before)
+            .with_context(|| format!("the first document of {} should be accepted", file.display()))?;
+        let changed = feed(&mut space.kubectl(&["replace", "--dry-run=server", "--filename", "-"]), after);
+        check_refusal(&file, &expected, changed)?;
+        refused.insert(expected);
+    }
+    Ok(refused)
+}
+
+fn expected_refusal(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file)?;
+    let expected = text.lines().next().and_then(|line| line.strip_prefix(REFUSED));
+    expected.map(str::to_owned).with_context(|| format!("{} does not begin with `{REFUSED}`", file.display()))
+}
+
+fn check_refusal(file: &Path, expected: &str, answer: Result<String>) -> Result<()> {
+    let message = match answer {
+        Ok(_) => anyhow::bail!("{} should be refused", file.display()),
+        Err(problem) => format!("{problem:#}"),
+    };
+    ensure!(message.contains(expected), "{} is refused, but not with `{expected}`: {message}", file.display());
     Ok(())
 }
 
@@ -49,7 +78,7 @@ pub(crate) fn examples_pass_a_dry_run(world: &World) -> Result<()> {
 
 pub(crate) fn explain_reads_like_a_manual(world: &World) -> Result<()> {
     let whole = output(world.cluster.kubectl().args(["explain", "mcpservers.mcpfoundry.dev.spec", "--recursive"]))?;
-    for field in ["publicUrl", "caConfigMapRef", "insecureAllowUnauthenticated", "authorization", "otlp"] {
+    for field in ["publicUrl", "caConfigMapRef", "insecureAllowUnauthenticated", "authorization", "otlp", "keyPrefix"] {
         ensure!(whole.contains(field), "`kubectl explain --recursive` does not name {field}");
     }
     let one = output(world.cluster.kubectl().args(["explain", "mcpservers.mcpfoundry.dev.spec.publicUrl"]))?;

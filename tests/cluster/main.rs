@@ -15,6 +15,7 @@ mod killed;
 mod lifecycle;
 mod policy;
 mod ready;
+mod redis;
 mod rights;
 mod rollout;
 mod sign_in;
@@ -111,6 +112,14 @@ const TESTS: &[Test] = &[
         "killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up",
         killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up,
     ),
+    ("redis::a_managed_redis_is_for_its_own_gateway_alone", redis::a_managed_redis_is_for_its_own_gateway_alone),
+    ("redis::a_lost_redis_degrades_and_comes_back", redis::a_lost_redis_degrades_and_comes_back),
+    ("redis::a_wrong_secret_is_named_and_old_pods_serve", redis::a_wrong_secret_is_named_and_old_pods_serve),
+    (
+        "redis::a_mode_that_changes_fails_no_call_and_leaves_nothing",
+        redis::a_mode_that_changes_fails_no_call_and_leaves_nothing,
+    ),
+    ("redis::a_volume_is_kept_or_goes_as_the_policy_says", redis::a_volume_is_kept_or_goes_as_the_policy_says),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),
     ("failures::a_killed_operator_finishes_what_it_began", failures::a_killed_operator_finishes_what_it_began),

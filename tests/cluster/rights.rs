@@ -17,11 +17,12 @@ use crate::{
 pub(crate) fn no_secret_was_read(world: &World) -> Result<()> {
     let entries = world.audit.of_operator(world.beginning)?;
     let secrets: Vec<&Entry> = entries.iter().filter(|entry| entry.object_ref.resource == "secrets").collect();
-    // An answer to anything but a create would be a read.
-    let (made, asked): (Vec<&Entry>, Vec<&Entry>) = secrets.into_iter().partition(|entry| entry.verb == "create");
+    // An answer to anything but these would be a read.
+    let unread = |entry: &&Entry| matches!(entry.verb.as_str(), "create" | "delete");
+    let (made, asked): (Vec<&Entry>, Vec<&Entry>) = secrets.into_iter().partition(unread);
     ensure!(asked.is_empty(), "the operator asked for Secrets:\n  {}", listed(&asked));
     println!(
-        "        {} requests of the operator, {} of them to make a Secret, none to see one",
+        "        {} requests of the operator, {} of them to make or delete a Secret, none to see one",
         entries.len(),
         made.len()
     );

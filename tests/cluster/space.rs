@@ -18,7 +18,7 @@ use tests::{
 use crate::world::World;
 
 /// The kinds that an `McpServer` has children of.
-pub(crate) const CHILDREN: &str = "serviceaccounts,configmaps,deployments.apps,services,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io";
+pub(crate) const CHILDREN: &str = "serviceaccounts,configmaps,deployments.apps,services,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io,poddisruptionbudgets.policy,statefulsets.apps";
 
 /// The resource, by its full name.
 pub(crate) const MCP_SERVERS: &str = "mcpservers.mcpfoundry.dev";
@@ -181,9 +181,10 @@ impl<'a> Space<'a> {
         })
     }
 
-    /// Uid and restarts of each pod, for a test that nothing was restarted.
+    /// Uid and restarts of each gateway pod, for a test that nothing was restarted.
     pub(crate) fn pods(&self) -> Result<Vec<(String, u64)>> {
-        let pods = self.children("pods")?;
+        let mut pods = self.children("pods")?;
+        pods.retain(|pod| pod["metadata"]["labels"]["app.kubernetes.io/name"] == "mcp-server");
         let described = |pod: &Value| {
             let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap_or_default();
             (pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(), restarts)

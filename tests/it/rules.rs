@@ -4,6 +4,7 @@
 //! Tests never see a message without its being checked against the schema of its revision: the client and the streams
 //! in [`crate::support`] do it.
 
+mod any_replica;
 mod batches;
 mod calls;
 mod crowd;

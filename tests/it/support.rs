@@ -15,6 +15,7 @@ pub(crate) mod patience;
 pub(crate) mod process;
 pub(crate) mod provider;
 pub(crate) mod raw;
+pub(crate) mod replicas;
 pub(crate) mod schema;
 pub(crate) mod session;
 pub(crate) mod world;

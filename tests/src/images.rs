@@ -11,7 +11,9 @@
 
 mod base;
 mod buildah;
+mod parts;
 mod peers;
+mod redis;
 
 use std::{
     fs,
@@ -22,6 +24,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 pub use peers::{PeerImage, peer};
+pub use redis::redis;
 
 use crate::{
     cluster::{

@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/*
 What the operator may do with the objects of one namespace. Every verb is used; one that is not fails the end-to-end tests.
-Secrets are made and never looked at. No get: the operator reads its caches.
+Secrets are made, and deleted, and never looked at. No get: the operator reads its caches.
 */}}
 {{- define "mcp-operator.rules" -}}
 - apiGroups: [mcpfoundry.dev]
@@ -62,24 +62,28 @@ Secrets are made and never looked at. No get: the operator reads its caches.
 {{- end }}
 # Children that live as long as the McpServer: the garbage collector removes them.
 - apiGroups: [""]
-  resources: [services, serviceaccounts]
+  resources: [serviceaccounts]
   verbs: [list, watch, create, patch]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [list, watch, create, patch]
-- apiGroups: [networking.k8s.io]
-  resources: [networkpolicies]
-  verbs: [list, watch, create, patch]
-# The key that seals session ids: made once, never read, changed or listed; it goes with its McpServer.
+# Secrets that the operator makes: the key that seals session ids, and passwords of a managed Redis. Made once, never read, changed or
+# listed; deleted by their exact names when nothing uses them any more.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [create]
-# Children that go earlier: configurations that no ReplicaSet names any more, an Ingress that is no longer wanted.
+  verbs: [create, delete]
+# Children that go earlier: configurations that no ReplicaSet names any more, an Ingress and a Redis that are no longer wanted.
 - apiGroups: [""]
-  resources: [configmaps]
+  resources: [configmaps, services]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
-  resources: [ingresses]
+  resources: [ingresses, networkpolicies]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
   verbs: [list, watch, create, patch, delete]
 # What the status says about pods.
 - apiGroups: [""]

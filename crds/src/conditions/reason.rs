@@ -117,6 +117,19 @@ pub enum Reason {
     InForce,
     /// Written; it cannot say whether it works.
     Applied,
+    // The Redis that pods share.
+    /// Every pod has reached it, and it takes what is written.
+    RedisReached,
+    /// A managed one is on its way; no pod has reached it yet.
+    RedisProvisioning,
+    /// A pod cannot use it: it does not run, cannot be reached, or does not answer.
+    RedisUnavailable,
+    /// It refuses name or password, or what its user may do.
+    RedisRefused,
+    /// Its memory is full: it refuses new state, and keeps what it has. A warning event.
+    RedisFull,
+    /// Pods share what one must remember, so that any of them can serve.
+    SharedRedis,
 }
 
 impl Reason {
@@ -173,6 +186,12 @@ impl Reason {
         Self::SeveralReplicas,
         Self::InForce,
         Self::Applied,
+        Self::RedisReached,
+        Self::RedisProvisioning,
+        Self::RedisUnavailable,
+        Self::RedisRefused,
+        Self::RedisFull,
+        Self::SharedRedis,
     ];
 
     /// As it stands in `status.conditions[].reason`, events and metric labels.
@@ -229,6 +248,12 @@ impl Reason {
             Self::SeveralReplicas => "SeveralReplicas",
             Self::InForce => "InForce",
             Self::Applied => "Applied",
+            Self::RedisReached => "RedisReached",
+            Self::RedisProvisioning => "RedisProvisioning",
+            Self::RedisUnavailable => "RedisUnavailable",
+            Self::RedisRefused => "RedisRefused",
+            Self::RedisFull => "RedisFull",
+            Self::SharedRedis => "SharedRedis",
         }
     }
 }
@@ -307,7 +332,13 @@ mod tests {
             OneReplica
             SeveralReplicas
             InForce
-            Applied"]]
+            Applied
+            RedisReached
+            RedisProvisioning
+            RedisUnavailable
+            RedisRefused
+            RedisFull
+            SharedRedis"]]
         .assert_eq(&words.join("\n"));
     }
 }

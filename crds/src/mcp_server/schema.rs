@@ -85,18 +85,25 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// At most 8 resources: numbers or strings such as `100m` and `64Mi`. The pattern is that of Kubernetes'
-/// own `resource.Quantity`.
-pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
+/// Kubernetes' own pattern of a `resource.Quantity`.
+const QUANTITY: &str = "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+
+/// At most 8 resources.
+pub(super) fn quantities(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 8,
-        "additionalProperties": {
-            "anyOf": [{ "type": "integer" }, { "type": "string" }],
-            "x-kubernetes-int-or-string": true,
-            "pattern": "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$",
-            "maxLength": 32,
-        },
+        "additionalProperties": quantity(generator),
+    })
+}
+
+/// A number or a string such as `100m` and `64Mi`.
+pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{ "type": "integer" }, { "type": "string" }],
+        "x-kubernetes-int-or-string": true,
+        "pattern": QUANTITY,
+        "maxLength": 32,
     })
 }
 

@@ -6,9 +6,10 @@ use crds::conditions::Reason;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::Deployment,
+        apps::v1::{Deployment, StatefulSet},
         core::v1::{ConfigMap, Service, ServiceAccount},
         networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -57,8 +58,14 @@ impl Child for Service {
 impl Child for Deployment {
     const KIND: ChildKind = ChildKind::Deployment;
 }
+impl Child for StatefulSet {
+    const KIND: ChildKind = ChildKind::StatefulSet;
+}
 impl Child for Ingress {
     const KIND: ChildKind = ChildKind::Ingress;
+}
+impl Child for PodDisruptionBudget {
+    const KIND: ChildKind = ChildKind::PodDisruptionBudget;
 }
 
 /// Why a child is not as desired.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
-        core::v1::{PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, TopologySpreadConstraint},
+        core::v1::{PodSpec, PodTemplateSpec, TopologySpreadConstraint},
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
@@ -20,7 +20,11 @@ use k8s_openapi::{
     },
 };
 
-use super::metadata::{annotation, hashed, label, labels, metadata, selector};
+use super::{
+    metadata::{annotation, hashed, label, labels, metadata, selector},
+    pod_security::non_root,
+    redis::managed,
+};
 use crate::validate::ValidServer;
 
 pub use container::CONTAINER_NAME;
@@ -40,10 +44,6 @@ const PROGRESS_DEADLINE_SECONDS: i32 = 300;
 
 /// ReplicaSets that are kept to go back to; each keeps its configuration ConfigMap. Chosen: two mistakes deep.
 const REVISION_HISTORY_LIMIT: i32 = 2;
-
-/// User and group of the process; the number that images without a root user customarily have. Set here so that an
-/// image whose user is a name, which the kubelet cannot check, still starts.
-const NON_ROOT: i64 = 65532;
 
 /// `<name>`.
 pub(super) fn deployment(valid: &ValidServer) -> Deployment {
@@ -89,6 +89,9 @@ fn one_more_then_one_less() -> DeploymentStrategy {
 fn pod_metadata(valid: &ValidServer) -> ObjectMeta {
     let mut labels = labels(&valid.name);
     labels.insert(label::CONFIG_REVISION.to_owned(), valid.config_revision.clone());
+    if let Some(redis) = managed(valid) {
+        labels.insert(label::REDIS_CREDENTIALS.to_owned(), redis.credentials.gateway.to_string());
+    }
     ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }
 }
 
@@ -98,15 +101,7 @@ fn pod_spec(valid: &ValidServer) -> PodSpec {
         automount_service_account_token: Some(false),
         // Else the address of every Service of the namespace is in the environment.
         enable_service_links: Some(false),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(NON_ROOT),
-            run_as_group: Some(NON_ROOT),
-            // Whose group the files of Secrets belong to, so that nobody else needs to read them.
-            fs_group: Some(NON_ROOT),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(non_root()),
         termination_grace_period_seconds: Some(grace_period_seconds(valid)),
         topology_spread_constraints: Some(vec![spread_over_nodes(valid)]),
         containers: vec![container::gateway(valid)],

@@ -13,7 +13,7 @@ use crate::validate::ValidServer;
 
 /// Keys of labels.
 pub mod label {
-    /// What it is: always [`super::APP_NAME`].
+    /// What it is: [`super::APP_NAME`], and of a managed Redis [`super::super::redis::REDIS_APP_NAME`].
     pub const NAME: &str = "app.kubernetes.io/name";
     /// Whose it is: the name of the `McpServer`.
     pub const INSTANCE: &str = "app.kubernetes.io/instance";
@@ -21,8 +21,10 @@ pub mod label {
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// The name of the `McpServer`; pruning asks for it beside the owner's uid.
     pub const MCP_SERVER: &str = "mcpfoundry.dev/mcp-server";
-    /// On pods: the revision of the configuration that they were made with.
+    /// On gateway pods: the revision of the configuration that they were made with.
     pub const CONFIG_REVISION: &str = "mcpfoundry.dev/config-revision";
+    /// On gateway pods with a managed Redis: the revision of the credentials that they mount.
+    pub const REDIS_CREDENTIALS: &str = "mcpfoundry.dev/redis-credentials";
 }
 
 /// Keys of annotations.
@@ -33,11 +35,23 @@ pub mod annotation {
     pub const SERVER_IMAGE: &str = "mcpfoundry.dev/server-image";
     /// On the Deployment: hash of the part of the spec that the image was chosen for.
     pub const SERVER_IMAGE_CHOSEN_FOR: &str = "mcpfoundry.dev/server-image-chosen-for";
+    /// On the StatefulSet of a managed Redis: the image in force.
+    pub const REDIS_IMAGE: &str = "mcpfoundry.dev/redis-image";
+    /// On the StatefulSet of a managed Redis: hash of the part of the spec that the image was chosen for.
+    pub const REDIS_IMAGE_CHOSEN_FOR: &str = "mcpfoundry.dev/redis-image-chosen-for";
+    /// On the StatefulSet of a managed Redis: hash of its volume, which Kubernetes does not change.
+    pub const REDIS_VOLUME: &str = "mcpfoundry.dev/redis-volume";
+    /// On the ConfigMap of a managed Redis: revisions of its credentials whose Secrets may exist, separated by commas.
+    pub const REDIS_CREDENTIALS: &str = "mcpfoundry.dev/redis-credentials";
+    /// On pods of a managed Redis: hash of `redis.conf`.
+    pub const REDIS_CONFIG: &str = "mcpfoundry.dev/redis-config";
+    /// On the gateway's NetworkPolicy: the Redis that it opens; see [`crate::validate::RedisOutbound`].
+    pub const REDIS_OUTBOUND: &str = "mcpfoundry.dev/redis-outbound";
     /// On the `McpServer`: any new value forces a run; status repeats it.
     pub const RECONCILE_AT: &str = "mcpfoundry.dev/reconcile-at";
 }
 
-/// Value of [`label::NAME`].
+/// Value of [`label::NAME`] on everything but a managed Redis.
 pub const APP_NAME: &str = "mcp-server";
 
 /// Value of [`label::MANAGED_BY`].
@@ -55,9 +69,12 @@ pub fn policy_config_map_name(mcp_server: &str) -> String {
 
 /// The labels that pods are selected by, for ever.
 pub fn selector(mcp_server: &str) -> BTreeMap<String, String> {
-    [(label::NAME, APP_NAME), (label::INSTANCE, mcp_server)]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+    selector_of(APP_NAME, mcp_server)
+}
+
+/// The same of pods that are `app`.
+pub(super) fn selector_of(app: &str, mcp_server: &str) -> BTreeMap<String, String> {
+    [(label::NAME, app), (label::INSTANCE, mcp_server)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// [`selector`] as text, for `status.selector` and list requests.
@@ -66,9 +83,14 @@ pub fn selector_text(mcp_server: &str) -> String {
     pairs.join(",")
 }
 
-/// The labels of every child.
+/// The labels of every child but those of a Redis.
 pub(super) fn labels(mcp_server: &str) -> BTreeMap<String, String> {
-    let mut labels = selector(mcp_server);
+    labels_of(APP_NAME, mcp_server)
+}
+
+/// The labels of what belongs to `app`.
+pub(super) fn labels_of(app: &str, mcp_server: &str) -> BTreeMap<String, String> {
+    let mut labels = selector_of(app, mcp_server);
     labels.insert(label::MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
     labels.insert(label::MCP_SERVER.to_owned(), mcp_server.to_owned());
     labels
@@ -76,13 +98,26 @@ pub(super) fn labels(mcp_server: &str) -> BTreeMap<String, String> {
 
 /// Metadata of the child `name`: our labels, controlled by the `McpServer`.
 pub(super) fn metadata(valid: &ValidServer, name: String) -> ObjectMeta {
+    metadata_of(valid, APP_NAME, name)
+}
+
+/// The same of what belongs to `app`.
+pub(super) fn metadata_of(valid: &ValidServer, app: &str, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(valid.namespace.clone()),
-        labels: Some(labels(&valid.name)),
+        labels: Some(labels_of(app, &valid.name)),
         owner_references: Some(vec![valid.owner.clone()]),
         ..ObjectMeta::default()
     }
+}
+
+/// How much of the owner's uid is in the name of a Secret: enough that a namesake that is made again gets secrets of its own.
+const UID_DIGITS: usize = 8;
+
+/// The first hexadecimal digits of the owner's uid.
+pub(super) fn uid_digits(owner_uid: &str) -> String {
+    owner_uid.chars().filter(char::is_ascii_hexdigit).take(UID_DIGITS).collect::<String>().to_ascii_lowercase()
 }
 
 /// `object` with [`annotation::DESIRED_HASH`] set: every builder ends with it.

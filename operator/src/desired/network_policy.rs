@@ -22,7 +22,8 @@ use k8s_openapi::{
 
 use super::{
     ADMIN_PORT, PUBLIC_PORT,
-    metadata::{hashed, metadata, selector},
+    metadata::{annotation, hashed, metadata, selector},
+    redis::to_redis,
 };
 use crate::validate::{Clients, Traffic, ValidServer};
 
@@ -37,13 +38,17 @@ pub(crate) const NEVER_V6: [&str; 3] = ["fd00:ec2::254/128", "fd20:ce::254/128",
 
 /// `<name>`.
 pub(super) fn network_policy(valid: &ValidServer) -> NetworkPolicy {
+    let mut metadata = metadata(valid, valid.name.clone());
+    // Noted, so that it stays open while pods of a former configuration need it.
+    let noted = valid.traffic.redis.noted();
+    metadata.annotations = noted.map(|noted| [(annotation::REDIS_OUTBOUND.to_owned(), noted)].into());
     hashed(NetworkPolicy {
-        metadata: metadata(valid, valid.name.clone()),
+        metadata,
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(matching(selector(&valid.name))),
             policy_types: Some(vec!["Egress".to_owned(), "Ingress".to_owned()]),
             ingress: Some(inbound(&valid.traffic)),
-            egress: Some(outbound(&valid.traffic)),
+            egress: Some(outbound(valid)),
         }),
     })
 }
@@ -98,14 +103,16 @@ fn peer(peer: &Peer) -> NetworkPolicyPeer {
     }
 }
 
-fn outbound(traffic: &Traffic) -> Vec<NetworkPolicyEgressRule> {
+fn outbound(valid: &ValidServer) -> Vec<NetworkPolicyEgressRule> {
+    let Traffic { outbound_ports, redis, .. } = &valid.traffic;
     // DNS goes anywhere, since caches on the node have link-local addresses such as 169.254.20.10.
     let dns = NetworkPolicyEgressRule { ports: Some(vec![port("TCP", DNS_PORT), port("UDP", DNS_PORT)]), to: None };
     let named = NetworkPolicyEgressRule {
-        ports: Some(traffic.outbound_ports.iter().map(|number| port("TCP", *number)).collect()),
+        ports: Some(outbound_ports.union(&redis.ports).map(|number| port("TCP", *number)).collect()),
         to: Some(vec![anywhere_but("0.0.0.0/0", &NEVER_V4), anywhere_but("::/0", &NEVER_V6)]),
     };
-    vec![dns, named]
+    let own_redis = redis.managed.then(|| to_redis(valid));
+    [Some(dns), Some(named), own_redis].into_iter().flatten().collect()
 }
 
 fn anywhere_but(cidr: &str, except: &[&str]) -> NetworkPolicyPeer {
@@ -120,7 +127,7 @@ fn from(from: Option<Vec<NetworkPolicyPeer>>, ports: &[u16]) -> NetworkPolicyIng
     NetworkPolicyIngressRule { from, ports: Some(ports.iter().map(|number| port("TCP", *number)).collect()) }
 }
 
-fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
+pub(super) fn port(protocol: &str, number: u16) -> NetworkPolicyPort {
     NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
         port: Some(IntOrString::Int(i32::from(number))),

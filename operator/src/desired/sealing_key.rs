@@ -5,7 +5,7 @@
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
-use super::metadata::metadata;
+use super::metadata::{metadata, uid_digits};
 use crate::validate::ValidServer;
 
 /// Key of the Secret, and name of the mounted file.
@@ -16,9 +16,6 @@ const REVISION: u32 = 1;
 
 /// `type` of the Secret: says what it is where Secrets are listed. Nothing but people reads it.
 const SECRET_TYPE: &str = "mcpfoundry.dev/sealing-key";
-
-/// How much of the owner's uid is in the name: enough that a namesake that is made again gets a key of its own.
-const UID_DIGITS: usize = 8;
 
 /// `<name>-sealing-1-<8 hexadecimal digits of the owner's uid>`, without its key. At most 40 + 19 characters.
 pub(super) fn sealing_secret(valid: &ValidServer) -> Secret {
@@ -32,8 +29,7 @@ pub(super) fn sealing_secret(valid: &ValidServer) -> Secret {
 
 /// Name of the Secret of the `McpServer` that `owner` refers to.
 pub fn sealing_secret_name(mcp_server: &str, owner: &OwnerReference) -> String {
-    let digits: String = owner.uid.chars().filter(char::is_ascii_hexdigit).take(UID_DIGITS).collect();
-    format!("{mcp_server}-sealing-{REVISION}-{}", digits.to_ascii_lowercase())
+    format!("{mcp_server}-sealing-{REVISION}-{}", uid_digits(&owner.uid))
 }
 
 /// Where the Secret is mounted.

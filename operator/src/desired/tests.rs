@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Desired, desired};
+use super::{Desired, DesiredRedis, desired};
 use crate::{
     desired::annotation::DESIRED_HASH,
     observed::{Observed, ReferencedConfigMap, ServiceAccountKeys},
@@ -20,7 +20,9 @@ const OPEN: &str = include_str!("../../fixtures/open.yaml");
 const IN_CLUSTER: &str = include_str!("../../fixtures/in-cluster.yaml");
 const SERVICE_ACCOUNTS: &str = include_str!("../../fixtures/service-accounts.yaml");
 const MIRROR: &str = include_str!("../../fixtures/mirror.yaml");
-const ALL: [&str; 6] = [MINIMAL, FULL, OPEN, IN_CLUSTER, SERVICE_ACCOUNTS, MIRROR];
+const REDIS_MANAGED: &str = include_str!("../../fixtures/redis-managed.yaml");
+const REDIS_EXTERNAL: &str = include_str!("../../fixtures/redis-external.yaml");
+const ALL: [&str; 8] = [MINIMAL, FULL, OPEN, IN_CLUSTER, SERVICE_ACCOUNTS, MIRROR, REDIS_MANAGED, REDIS_EXTERNAL];
 
 #[test]
 fn the_objects_of_the_smallest_exposed_endpoint() {
@@ -45,6 +47,16 @@ fn the_objects_of_an_endpoint_inside_the_cluster() {
 #[test]
 fn the_objects_of_an_endpoint_for_service_accounts() {
     insta::assert_yaml_snapshot!("service-accounts", objects(SERVICE_ACCOUNTS));
+}
+
+#[test]
+fn the_objects_of_an_endpoint_with_a_redis_of_its_own() {
+    insta::assert_yaml_snapshot!("redis-managed", objects(REDIS_MANAGED));
+}
+
+#[test]
+fn the_objects_of_an_endpoint_with_the_users_redis() {
+    insta::assert_yaml_snapshot!("redis-external", objects(REDIS_EXTERNAL));
 }
 
 #[test]
@@ -186,10 +198,50 @@ fn without_limits_the_policy_has_its_defaults() {
     assert_eq!(GatewayPolicy::parse(text.as_bytes()).unwrap().limits, LimitsPolicy::default());
 }
 
-/// Nothing that is compared, logged or printed holds a key.
+/// Nothing that is compared, logged or printed holds a key or a password.
 #[test]
-fn the_desired_secret_holds_no_key() {
-    assert_eq!(all(&parse(FULL)).sealing_secret.data, None);
+fn desired_secrets_hold_nothing() {
+    let desired = all(&parse(REDIS_MANAGED));
+    assert_eq!(desired.sealing_secret.data, None);
+    let credentials = desired.redis.unwrap().credentials;
+    assert_eq!(credentials.iter().map(|credentials| &credentials.secret.data).collect::<Vec<_>>(), [&None]);
+}
+
+/// Source: redis-and-degradation.md, `hashes-only`.
+#[test]
+fn the_redis_mounts_lines_of_users_and_no_password() {
+    let redis = all(&parse(REDIS_MANAGED)).redis.unwrap();
+    let stateful_set = json(&redis.stateful_set);
+    let text = stateful_set.to_string();
+    assert!(text.contains("user.acl") && !text.contains(r#""password""#) && !text.contains(r#""username""#), "{text}");
+    let volumes = stateful_set["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+    assert!(volumes.iter().all(|volume| volume["secret"] == Value::Null), "a Secret as a whole holds the password");
+}
+
+#[test]
+fn a_redis_comes_and_goes_with_its_mode_and_changes_nothing_else_of_an_endpoint_without_one() {
+    let managed = all(&parse(REDIS_MANAGED));
+    let mut mcp_server = parse(REDIS_MANAGED);
+    mcp_server.spec.redis = crds::mcp_server::Redis::default();
+    let none = all(&mcp_server);
+    assert_eq!(none.redis, None);
+    assert_eq!((&none.service, &none.policy_config_map), (&managed.service, &managed.policy_config_map));
+    assert_eq!(none.network_policy.metadata.annotations.unwrap().len(), 1);
+}
+
+#[test]
+fn a_change_of_the_redis_rolls_it_and_not_the_gateway() {
+    let before = all(&parse(REDIS_MANAGED));
+    let mut mcp_server = parse(REDIS_MANAGED);
+    let managed = mcp_server.spec.redis.managed.as_mut().unwrap();
+    managed.resources = None;
+    let after = all(&mcp_server);
+    assert_eq!((&before.deployment, &before.config_map), (&after.deployment, &after.config_map));
+    let template = |desired: &Desired| json(&desired.redis.as_ref().unwrap().stateful_set)["spec"]["template"].clone();
+    assert_ne!(template(&before), template(&after));
+    let config =
+        |desired: &Desired| template(desired)["metadata"]["annotations"]["mcpfoundry.dev/redis-config"].clone();
+    assert_ne!(config(&before), config(&after));
 }
 
 /// The gateway reads the mounted file again: a rollout besides would be one change made twice.
@@ -212,9 +264,9 @@ fn open_endpoints_say_so_in_an_argument_and_others_never_do() {
 /// Pod Security «restricted», and what the standard leaves open. Source: operator.md, P33.
 #[test]
 fn pods_have_no_privilege() {
-    for fixture in ALL {
-        let deployment = serde_json::to_value(all(&parse(fixture)).deployment).unwrap();
-        let pod = &deployment["spec"]["template"]["spec"];
+    let workloads = ALL.iter().flat_map(|fixture| objects(fixture));
+    for workload in workloads.filter(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet") {
+        let pod = &workload["spec"]["template"]["spec"];
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
@@ -230,23 +282,38 @@ fn pods_have_no_privilege() {
             assert_eq!(container["env"], Value::Null);
         }
         for volume in pod["volumes"].as_array().unwrap() {
-            let own = volume["secret"]["secretName"].as_str().is_some_and(|name| name == "tools-sealing-1-11111111");
-            let cache = volume["emptyDir"]["sizeLimit"] == "16Mi" && volume["emptyDir"].get("medium").is_none();
-            assert!(
-                volume["configMap"] != Value::Null || own || cache,
-                "only ConfigMaps, the own key and a bounded cache"
-            );
+            let name = volume["name"].as_str().unwrap();
+            assert!(is_harmless(volume), "{name} is no ConfigMap, no own or named Secret and no bounded scratch space");
         }
     }
+}
+
+/// ConfigMaps, scratch space with an end, Secrets of our own, and those that the spec names, which may be missing.
+fn is_harmless(volume: &Value) -> bool {
+    let own = |name: &str| ["tools-sealing-1-11111111", "tools-redis-1-11111111"].contains(&name);
+    let secret = volume["secret"]["secretName"].as_str();
+    let named = secret.is_some_and(|name| own(name) || volume["secret"]["optional"] == true);
+    let lines = volume["projected"]["sources"].as_array().is_some_and(|sources| {
+        let name = |source: &Value| source["secret"]["name"].as_str().is_some_and(own);
+        sources.iter().all(|source| name(source) && source["secret"]["items"][0]["key"] == "user.acl")
+    });
+    let empty_dir = &volume["emptyDir"];
+    let bounded = empty_dir["sizeLimit"].is_string() && empty_dir.get("medium").is_none();
+    volume["configMap"] != Value::Null || named || lines || bounded
 }
 
 proptest! {
     #[test]
     fn names_of_children_fit_whatever_the_name(name in "[a-z]([-a-z0-9]{0,38}[a-z0-9])?") {
-        let mut mcp_server = parse(FULL);
-        mcp_server.metadata.name = Some(name);
-        for object in objects_of(&mcp_server) {
-            prop_assert!(object["metadata"]["name"].as_str().unwrap().len() <= 63);
+        for fixture in [FULL, REDIS_MANAGED] {
+            let mut mcp_server = parse(fixture);
+            mcp_server.metadata.name = Some(name.clone());
+            for object in objects_of(&mcp_server) {
+                let name = object["metadata"]["name"].as_str().unwrap();
+                prop_assert!(name.len() <= 63);
+                // Kubernetes adds `-` and ten characters to it, in a label of the pods.
+                prop_assert!(object["kind"] != "StatefulSet" || name.len() <= 52);
+            }
         }
     }
 }
@@ -276,15 +343,29 @@ fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
         config_map,
         policy_config_map,
         service_account_keys,
+        redis,
         network_policy,
         service,
+        disruption_budget,
         sealing_secret,
         deployment,
         ingress,
     } = all(mcp_server);
     let mut objects = vec![json(&service_account), json(&config_map), json(&policy_config_map)];
     objects.extend(service_account_keys.as_ref().map(json));
-    objects.extend([json(&network_policy), json(&service), json(&sealing_secret), json(&deployment)]);
+    if let Some(DesiredRedis { network_policy, .. }) = &redis {
+        objects.push(json(network_policy));
+    }
+    objects.push(json(&network_policy));
+    if let Some(redis) = redis {
+        let DesiredRedis { network_policy: _, config_map, credentials, service, disruption_budget, stateful_set } =
+            redis;
+        objects.push(json(&config_map));
+        objects.extend(credentials.iter().map(|credentials| json(&credentials.secret)));
+        objects.extend([json(&service), json(&disruption_budget), json(&stateful_set)]);
+    }
+    objects.extend([json(&service), json(&disruption_budget)]);
+    objects.extend([json(&sealing_secret), json(&deployment)]);
     objects.extend(ingress.as_ref().map(json));
     objects
 }

@@ -1,5 +1,7 @@
 //! Pods as decisions see them. A pod belongs by its labels; what it says of itself is not trusted.
 
+use std::collections::BTreeMap;
+
 use crds::McpServer;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
@@ -8,11 +10,15 @@ use kube::runtime::reflector::ObjectRef;
 use super::Sources;
 use crate::{
     caches::CachedKind,
-    desired::{CONTAINER_NAME, label, selector},
+    desired::{
+        CONTAINER_NAME, label,
+        redis::{self, redis_selector},
+        selector,
+    },
     observed::{ObservedPod, VOLUMES_PATIENCE, Volumes},
 };
 
-/// The pods of `key` that the cache holds.
+/// The gateway's pods of `key` that the cache holds.
 pub(super) fn pods(
     sources: &Sources<'_>,
     key: &ObjectRef<McpServer>,
@@ -20,31 +26,46 @@ pub(super) fn pods(
     name: &str,
     now: Timestamp,
 ) -> Vec<ObservedPod> {
+    let mut pods = selected(sources, namespace, name, &selector(name), CONTAINER_NAME, now);
+    for pod in &mut pods {
+        pod.verification = sources.verifier.found(key, &pod.uid);
+    }
+    pods
+}
+
+/// The pods of its managed Redis. Nobody asks them.
+pub(super) fn redis_pods(sources: &Sources<'_>, namespace: &str, name: &str, now: Timestamp) -> Vec<ObservedPod> {
+    selected(sources, namespace, name, &redis_selector(name), redis::CONTAINER_NAME, now)
+}
+
+fn selected(
+    sources: &Sources<'_>,
+    namespace: &str,
+    name: &str,
+    selector: &BTreeMap<String, String>,
+    container: &str,
+    now: Timestamp,
+) -> Vec<ObservedPod> {
     let labelled = sources.caches.index.of(namespace, name);
     let names = labelled.iter().filter(|(kind, _)| *kind == CachedKind::Pod);
     let pods = names.filter_map(|(_, pod)| sources.caches.pod(namespace, pod));
-    pods.filter(|pod| is_selected(pod, name))
-        .map(|pod| {
-            let mut observed = observed_pod(&pod, now);
-            observed.verification = sources.verifier.found(key, &observed.uid);
-            observed
-        })
-        .collect()
+    pods.filter(|pod| is_selected(pod, selector)).map(|pod| observed_pod(&pod, container, now)).collect()
 }
 
-fn is_selected(pod: &Pod, name: &str) -> bool {
+fn is_selected(pod: &Pod, selector: &BTreeMap<String, String>) -> bool {
     let labels = pod.metadata.labels.as_ref();
-    selector(name).iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
 }
 
-fn observed_pod(pod: &Pod, now: Timestamp) -> ObservedPod {
+/// `container` is the one whose state counts.
+fn observed_pod(pod: &Pod, container: &str, now: Timestamp) -> ObservedPod {
     let metadata = &pod.metadata;
     let status = pod.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     let statuses = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
     let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
-    let gateway = statuses.iter().find(|status| status.name == CONTAINER_NAME);
-    let container = containers.iter().find(|container| container.name == CONTAINER_NAME);
+    let state = statuses.iter().find(|status| status.name == container);
+    let container = containers.iter().find(|found| found.name == container);
     ObservedPod {
         name: metadata.name.clone().unwrap_or_default(),
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -52,8 +73,8 @@ fn observed_pod(pod: &Pod, now: Timestamp) -> ObservedPod {
         ready: condition(conditions, "Ready").is_some_and(|ready| ready.status == "True"),
         config_revision: metadata.labels.as_ref().and_then(|labels| labels.get(label::CONFIG_REVISION)).cloned(),
         image: container.and_then(|container| container.image.clone()),
-        waiting_reason: gateway.and_then(waiting_reason),
-        restarted: gateway.is_some_and(|status| status.restart_count > 0),
+        waiting_reason: state.and_then(waiting_reason),
+        restarted: state.is_some_and(|status| status.restart_count > 0),
         unscheduled_reason: condition(conditions, "PodScheduled")
             .filter(|scheduled| scheduled.status == "False")
             .and_then(|scheduled| scheduled.reason.clone()),
@@ -111,7 +132,7 @@ mod tests {
             waiting_reason: Some("ImagePullBackOff".to_owned()),
             ..ObservedPod::default()
         };
-        assert_eq!(observed_pod(&pod, Timestamp::UNIX_EPOCH), expected);
+        assert_eq!(observed_pod(&pod, CONTAINER_NAME, Timestamp::UNIX_EPOCH), expected);
     }
     #[test]
     fn volumes_that_do_not_come_are_late_after_a_minute() {
@@ -133,7 +154,23 @@ mod tests {
             ("Pending", "True", "10:30:00", Volumes::Mounted),
             ("Succeeded", "False", "10:30:00", Volumes::Mounted),
         ] {
-            assert_eq!(observed_pod(&pod(phase, status), at(now)).volumes, expected, "{phase} {status} {now}");
+            assert_eq!(
+                observed_pod(&pod(phase, status), CONTAINER_NAME, at(now)).volumes,
+                expected,
+                "{phase} {status} {now}"
+            );
         }
+    }
+
+    /// A Redis carries our labels too: it must never be asked for a report, counted as a replica, or hold a configuration.
+    #[test]
+    fn a_pod_of_the_redis_is_no_gateway_and_the_gateway_no_redis() {
+        let labelled = |labels: BTreeMap<String, String>| -> Pod {
+            serde_json::from_value(serde_json::json!({ "metadata": { "name": "p", "labels": labels } })).unwrap()
+        };
+        let (gateway, redis) = (labelled(selector("tools")), labelled(redis_selector("tools")));
+        assert!(is_selected(&gateway, &selector("tools")) && is_selected(&redis, &redis_selector("tools")));
+        assert!(!is_selected(&redis, &selector("tools")) && !is_selected(&gateway, &redis_selector("tools")));
+        assert!(!is_selected(&redis, &redis_selector("other")));
     }
 }

@@ -3,6 +3,7 @@
 
 mod fake_api;
 mod fixture;
+mod redis;
 
 use expect_test::expect;
 use serde_json::json;
@@ -11,8 +12,8 @@ use super::*;
 use fake_api::{FakeApi, Fault};
 use fixture::Operator;
 
-/// Requests of a create: seven children, a Secret and a status.
-const REQUESTS_OF_A_CREATE: usize = 9;
+/// Requests of a create: eight children, a Secret and a status.
+const REQUESTS_OF_A_CREATE: usize = 10;
 
 #[tokio::test(start_paused = true)]
 async fn a_create_sends_each_child_once_in_order_and_one_status_and_reads_nothing() {
@@ -24,6 +25,7 @@ async fn a_create_sends_each_child_once_in_order_and_one_status_and_reads_nothin
         PATCH configmaps/tools-policy mcp-operator force
         PATCH networkpolicies/tools mcp-operator force
         PATCH services/tools mcp-operator force
+        PATCH poddisruptionbudgets/tools mcp-operator force
         PATCH ingresses/tools mcp-operator force
         POST secrets mcp-operator
         PATCH deployments/tools mcp-operator force

@@ -3,6 +3,7 @@
 use crds::{
     McpServer,
     conditions::{ConditionType, Reason},
+    mcp_server::RedisMode,
 };
 
 use super::{
@@ -54,6 +55,10 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
     }
     if !mcp_server.spec.upstreams.is_empty() {
         concerns.insert(4, (ConditionType::UpstreamsReady, not_looked_at()));
+    }
+    if mcp_server.spec.redis.mode != RedisMode::None {
+        let after_upstreams = if mcp_server.spec.upstreams.is_empty() { 4 } else { 5 };
+        concerns.insert(after_upstreams, (ConditionType::RedisReady, not_looked_at()));
     }
     concerns.push((ConditionType::LegacyStreams, not_looked_at()));
     // A spec that is held is not asked about: after a restart the pods' own words of before are all there is.

@@ -12,6 +12,7 @@ use super::{
     gateways::{auth, file_problem, is_verified, reports},
     legacy::legacy_streams,
     policy::{Scales, policy},
+    redis::{first_contacts, redis},
     upstreams::{first_handshakes, upstream_statuses, upstreams},
     workload::workload,
 };
@@ -33,11 +34,13 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
     let policy = policy(valid, &scales, &staying);
     let upstreams = upstreams(valid, &current);
     let handshakes = first_handshakes(valid, &current);
-    let not_ready = not_ready(valid, [&workload, &auth, &policy, &handshakes], verified.len());
+    let redis = redis(valid, observed, &current);
+    let contacts = first_contacts(valid, &current);
+    let not_ready = not_ready(valid, [&workload, &auth, &policy, &handshakes, &contacts], verified.len());
     // Of a revision that nobody has yet, the pods that serve say what is there.
     let speaking = if verified.is_empty() { &staying } else { &verified };
     Findings {
-        degraded: degraded(observed, not_ready.as_ref(), upstreams.as_ref(), &auth, &current),
+        degraded: degraded(observed, not_ready.as_ref(), [upstreams.as_ref(), redis.as_ref()], &auth, &current),
         at_work: at_work(valid, observed, &workload),
         not_ready,
         ready_message: format!("{0} of {0} pods serve {1}, and each was asked", valid.replicas, valid.endpoint.url),
@@ -48,7 +51,7 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
         eras: agreed(speaking, |report| bounded(&report.eras.join(","), 512)),
         tools: agreed(speaking, tools),
         upstreams: upstream_statuses(valid, speaking),
-        concerns: concerns(valid, workload, auth, policy, upstreams),
+        concerns: concerns(valid, workload, auth, policy, [upstreams, redis]),
     }
 }
 
@@ -57,7 +60,7 @@ fn concerns(
     workload: Concern,
     auth: Concern,
     policy: Concern,
-    upstreams: Option<Concern>,
+    [upstreams, redis]: [Option<Concern>; 2],
 ) -> Vec<(ConditionType, Concern)> {
     let mut concerns = vec![
         (ConditionType::SpecValid, Concern::good(Reason::Valid, "the spec can be run")),
@@ -66,6 +69,7 @@ fn concerns(
         (ConditionType::PolicyInForce, policy),
     ];
     concerns.extend(upstreams.map(|upstreams| (ConditionType::UpstreamsReady, upstreams)));
+    concerns.extend(redis.map(|redis| (ConditionType::RedisReady, redis)));
     if valid.ingress.is_some() {
         let message = format!("an Ingress cannot say whether it works; try: curl -i {}", valid.endpoint.url);
         concerns.push((ConditionType::IngressReady, Concern::unknown(Reason::Applied, message)));
@@ -77,7 +81,7 @@ fn concerns(
 /// The hop that is missing: what is wrong before what is unfinished, and the cause before its effect.
 fn not_ready(
     valid: &ValidServer,
-    [workload, auth, policy, handshakes]: [&Concern; 4],
+    [workload, auth, policy, handshakes, contacts]: [&Concern; 5],
     verified: usize,
 ) -> Option<Concern> {
     if workload.reason == Reason::ScaledToZero {
@@ -87,9 +91,10 @@ fn not_ready(
     // That a rollout stands still is the effect of what a pod complains about.
     let effect = Some(workload).filter(|workload| workload.reason == Reason::ProgressDeadlineExceeded);
     let cause = Some(workload).filter(|_| effect.is_none());
-    let by_weight = [alarm, cause, Some(auth), Some(policy), Some(handshakes), effect];
+    let by_weight = [alarm, cause, Some(auth), Some(policy), Some(handshakes), Some(contacts), effect];
     let wrong = by_weight.into_iter().flatten().find(|concern| concern.wrong);
-    let first = wrong.or_else(|| [workload, policy, auth, handshakes].into_iter().find(|concern| !concern.holds()));
+    let first =
+        wrong.or_else(|| [workload, policy, auth, handshakes, contacts].into_iter().find(|concern| !concern.holds()));
     match first {
         // The rollout is over time: whatever the cause, Kubernetes has given up on it.
         Some(concern) => Some(Concern { stuck: concern.stuck || workload.stuck, ..concern.clone() }),
@@ -103,14 +108,15 @@ fn not_ready(
 fn degraded(
     observed: &Observed,
     not_ready: Option<&Concern>,
-    upstreams: Option<&Concern>,
+    others: [Option<&Concern>; 2],
     auth: &Concern,
     current: &[&ObservedPod],
 ) -> Option<Concern> {
     let serves = observed.pods.iter().any(|pod| pod.ready && !pod.deleting);
     let wrong = not_ready.filter(|concern| concern.wrong).cloned();
     let stale = Some(auth).filter(|auth| auth.reason == Reason::StaleKeys).cloned();
-    let lost = upstreams.filter(|upstreams| upstreams.wrong).cloned();
+    // What was lost after it had been there once takes nothing from `Ready`.
+    let lost = others.into_iter().flatten().find(|other| other.wrong).cloned();
     wrong.or(lost).or(stale).or_else(|| file_problem(current)).filter(|_| serves)
 }
 

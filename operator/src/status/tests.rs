@@ -3,6 +3,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its literals with hashes")]
 
 mod kstatus;
+mod redis;
 mod world;
 
 use expect_test::{Expect, expect};
@@ -26,7 +27,7 @@ fn ready_means_that_every_pod_was_asked() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -45,7 +46,7 @@ fn a_new_object_is_not_ready() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing the objects of this spec are written, and not seen yet
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -65,7 +66,9 @@ fn a_deployment_that_speaks_of_the_spec_before_is_no_evidence() {
 /// Source: operator.md, P5.
 #[test]
 fn a_missing_child_of_any_kind_is_not_ready() {
-    for kind in ["ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "Deployment", "Ingress"] {
+    for kind in
+        ["ServiceAccount", "ConfigMap", "NetworkPolicy", "Service", "PodDisruptionBudget", "Deployment", "Ingress"]
+    {
         let mut world = World::settled();
         world.forget_child(kind);
         check_ready(&world, "False", "Progressing");
@@ -86,7 +89,7 @@ fn a_pod_that_nobody_asked_holds_ready() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, and which by 1 is not known; not every pod of this revision has answered yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, and which by 1 is not known; not every pod of this revision has answered yet
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -108,7 +111,7 @@ fn a_lost_pod_is_counted() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 1 of 1 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing 1 of 2 pods of this revision are available; the others are on their way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -130,7 +133,7 @@ fn an_image_that_cannot_be_pulled_is_named() {
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True ImagePullFailed 2 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -145,16 +148,16 @@ fn a_rollout_that_stands_still_waits_for_a_person() {
         &world,
         &expect![[r#"
             url=https://mcp.example.com/mcp replicas=0/2 tools=- eras=-
-            Ready=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            Ready=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools,app.kubernetes.io/name=mcp-server
             SpecValid=True Valid the spec can be run
-            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools,app.kubernetes.io/name=mcp-server
             AuthReady=Unknown Progressing not every pod of this revision has answered yet
             PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
-            Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools"#]],
+            Stalled=True ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools,app.kubernetes.io/name=mcp-server"#]],
     );
 }
 
@@ -173,11 +176,11 @@ fn the_cause_is_said_before_its_effect() {
             url=https://mcp.example.com/mcp replicas=0/2 tools=3 eras=2026-07-28,2025-11-25
             Ready=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             SpecValid=True Valid the spec can be run
-            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools
+            WorkloadAvailable=False ProgressDeadlineExceeded the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance=tools,app.kubernetes.io/name=mcp-server
             AuthReady=False IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             PolicyInForce=Unknown Progressing no pod serves yet
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=True IssuerUnavailable 2 of 2 pods: keys of issuer `https://login` could not be fetched (connection refused); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef"#]],
@@ -224,7 +227,7 @@ fn stale_keys_serve_and_are_told() {
             AuthReady=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=True StaleKeys 1 of 2 pods: keys of issuer `https://login` are in use, but refreshing them fails (the issuer did not answer within 5 s); check that the issuer can be reached from the namespace, its jwksUri, its allowPrivateAddresses and its caConfigMapRef
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -259,7 +262,7 @@ fn a_request_without_a_token_that_is_served_is_an_alarm() {
             AuthReady=False AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
             PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us
             Reconciling=False AsExpected nothing is under way
             Stalled=True AuthenticationNotEnforced 1 of 2 pods: ALARM: a request without a token was served; scale to 0, check spec.pod.image, and tell us"#]],
@@ -316,7 +319,7 @@ fn a_policy_is_in_force_when_every_pod_says_so() {
             AuthReady=True KeysLoaded every pod has the keys of every issuer, and refuses a request without a token as it should
             PolicyInForce=Unknown Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=True Progressing policy be16fbbd8c of this spec is enforced by 1 of 2 pods that serve, policy 0000000000 by 1; the kubelet has not given every pod the policy of this spec yet; it takes up to two minutes
             Stalled=False AsExpected nothing waits for a person"#]],
@@ -352,7 +355,7 @@ fn a_rollout_that_hangs_does_not_hide_which_policy_the_pods_of_before_enforce() 
         AuthReady=Unknown Progressing not every pod of this revision has answered yet
         PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve (2 of them with a configuration of before)
         IngressReady=Unknown Applied an Ingress cannot say whether it works; try: curl -i https://mcp.example.com/mcp
-        LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+        LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
         Degraded=True ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
         Reconciling=True ImagePullFailed 1 of 2 pods cannot pull image `registry.example.com/mcp-foundry/server:1` (ImagePullBackOff); check its name, and that the nodes may pull it
         Stalled=False AsExpected nothing waits for a person"#]],
@@ -566,7 +569,7 @@ fn what_older_clients_are_offered_is_told_and_influences_nothing() {
         &world,
         "LegacyStreams",
         &expect![
-            "False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them"
+            "False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1"
         ],
     );
     check_ready(&world, "True", "Verified");
@@ -583,7 +586,7 @@ fn pods_that_wait_for_a_volume_say_so() {
         &world,
         "WorkloadAvailable",
         &expect![
-            "False ContainerCannotStart 1 of 2 pods wait for their volumes or their network; if the Secret `tools-sealing-1-11111111` was deleted, the operator makes a new one; look at their events: kubectl describe pods -l app.kubernetes.io/instance=tools"
+            "False ContainerCannotStart 1 of 2 pods wait for their volumes or their network; if the Secret `tools-sealing-1-11111111` was deleted, the operator makes a new one; look at their events: kubectl describe pods -l app.kubernetes.io/instance=tools,app.kubernetes.io/name=mcp-server"
         ],
     );
 }
@@ -636,7 +639,7 @@ fn an_open_endpoint_warns_and_is_ready() {
             WorkloadAvailable=True Available 2 of 2 pods of this revision are available
             AuthReady=True AuthenticationDisabled warning: auth.mode is None, so that everybody who reaches the endpoint is served; set issuers to ask for tokens
             PolicyInForce=True InForce policy be16fbbd8c of this spec is enforced by 2 of 2 pods that serve
-            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; set spec.replicas: 1 for them
+            LegacyStreams=False SeveralReplicas clients of protocol revisions before 2026-07-28 are not offered GET streams, subscriptions, logging level and requests of the server: each pod keeps these in its own memory; let them share a Redis (spec.redis.mode), or set spec.replicas: 1
             Degraded=False AsExpected nothing that serves is less than it should be
             Reconciling=False AsExpected nothing is under way
             Stalled=False AsExpected nothing waits for a person"#]],

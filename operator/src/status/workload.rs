@@ -7,36 +7,14 @@ use crds::conditions::{ConditionStatus, Reason};
 
 use super::concern::{Concern, foreign};
 use crate::{
-    desired::{Desired, annotation, desired, sealing_secret_name},
-    observed::{ChildKind, Observed, ObservedDeployment, ObservedPod, Volumes},
-    validate::ValidServer,
+    desired::{Desired, annotation, desired, redis::credentials_name, sealing_secret_name, selector_text},
+    observed::{Observed, ObservedDeployment, ObservedPod, Volumes},
+    validate::{ValidRedis, ValidServer},
 };
 
 /// Whether every object of `desired` was seen, ours and with its hash; then status may speak of this spec.
 pub fn children_match(desired: &Desired, owner_uid: &str, observed: &Observed) -> bool {
-    let Desired {
-        service_account,
-        config_map,
-        policy_config_map,
-        service_account_keys,
-        network_policy,
-        service,
-        // Never read: that it is missing is seen by pods that start.
-        sealing_secret: _,
-        deployment,
-        ingress,
-    } = desired;
-    let mut wanted = vec![
-        (ChildKind::ServiceAccount, &service_account.metadata),
-        (ChildKind::ConfigMap, &config_map.metadata),
-        (ChildKind::ConfigMap, &policy_config_map.metadata),
-        (ChildKind::NetworkPolicy, &network_policy.metadata),
-        (ChildKind::Service, &service.metadata),
-        (ChildKind::Deployment, &deployment.metadata),
-    ];
-    wanted.extend(service_account_keys.as_ref().map(|keys| (ChildKind::ConfigMap, &keys.metadata)));
-    wanted.extend(ingress.as_ref().map(|ingress| (ChildKind::Ingress, &ingress.metadata)));
-    wanted.into_iter().all(|(kind, metadata)| {
+    desired.children().into_iter().all(|(kind, metadata)| {
         let hash = metadata.annotations.as_ref().and_then(|all| all.get(annotation::DESIRED_HASH));
         let child = observed.child(kind, metadata.name.as_deref().unwrap_or_default());
         child.is_some_and(|child| {
@@ -69,9 +47,7 @@ pub(super) fn workload(valid: &ValidServer, observed: &Observed, current: &[&Obs
     if overdue {
         return Concern::stuck(
             Reason::ProgressDeadlineExceeded,
-            "the rollout stands still; look at the pods' events: kubectl describe pods -l app.kubernetes.io/instance="
-                .to_owned()
-                + &valid.name,
+            format!("the rollout stands still; look at the pods' events: {}", describe(&valid.name)),
         );
     }
     let ObservedDeployment { replicas, updated_replicas, available_replicas, .. } = deployment;
@@ -127,9 +103,7 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
         }
         Some(why @ ("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError")) => Some((
             Reason::ContainerCannotStart,
-            format!(
-                "cannot start their container ({why}); look at their events: kubectl describe pods -l app.kubernetes.io/instance={name}"
-            ),
+            format!("cannot start their container ({why}); look at their events: {}", describe(name)),
         )),
         Some("CrashLoopBackOff") => Some(crashing(name)),
         _ if pod.restarted && !pod.ready && !answers => Some(crashing(name)),
@@ -142,10 +116,16 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
 }
 
 fn no_volumes(valid: &ValidServer) -> (Reason, String) {
-    let ValidServer { name, owner, .. } = valid;
-    let look = format!("kubectl describe pods -l app.kubernetes.io/instance={name}");
+    let ValidServer { name, owner, redis, .. } = valid;
+    let look = describe(name);
     let secret = sealing_secret_name(name, owner);
-    let why = format!("if the Secret `{secret}` was deleted, the operator makes a new one");
+    let credentials = match redis {
+        Some(ValidRedis::Managed(managed)) => {
+            format!(" or `{}`", credentials_name(name, &owner.uid, managed.credentials.gateway))
+        }
+        Some(ValidRedis::External(_)) | None => String::new(),
+    };
+    let why = format!("if the Secret `{secret}`{credentials} was deleted, the operator makes a new one");
     (
         Reason::ContainerCannotStart,
         format!("wait for their volumes or their network; {why}; look at their events: {look}"),
@@ -158,7 +138,12 @@ fn image_pull(valid: &ValidServer, why: &str) -> (Reason, String) {
     (Reason::ImagePullFailed, format!("cannot pull image `{image}` ({why}); {fix}"))
 }
 
+/// Of the gateway's pods alone.
+fn describe(name: &str) -> String {
+    format!("kubectl describe pods -l {}", selector_text(name))
+}
+
 fn crashing(name: &str) -> (Reason, String) {
-    let look = format!("kubectl logs -l app.kubernetes.io/instance={name} --previous");
+    let look = format!("kubectl logs -l {} --previous", selector_text(name));
     (Reason::PodsCrashing, format!("start and end again; look at what they say: {look}"))
 }

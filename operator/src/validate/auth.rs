@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 
 use crds::{
-    conditions::Reason,
     gateway_config::{self, AuthConfig, IssuerConfig, KeyFile},
-    mcp_server::{Auth, AuthMode, ConfigMapKeyRef, Issuer},
+    mcp_server::{Auth, AuthMode, Issuer},
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use super::{
     Checked, Endpoint, Invalid, IssuerCa, OperatorSettings,
+    ca_bundle::ca_bundle,
     identity::Identity,
     issuers, keep,
     service_accounts::{self, uses_preset},
@@ -152,49 +151,12 @@ fn issuer_cas(auth: &Auth, namespace: &str, observed: &Observed) -> Checked<Vec<
     for (index, issuer) in auth.issuers.iter().enumerate() {
         let Some(reference) = &issuer.ca_config_map_ref else { continue };
         let field = format!("spec.auth.issuers[{index}].caConfigMapRef");
-        match bundle(reference, &field, namespace, observed) {
+        match ca_bundle(reference, &field, namespace, observed) {
             Ok(()) => cas.push(IssuerCa { index, config_map: reference.name.clone(), key: reference.key.clone() }),
             Err(reason) => invalid.push(reason),
         }
     }
     none(invalid).map(|()| cas)
-}
-
-/// A bundle that can be used, or why it cannot.
-fn bundle(reference: &ConfigMapKeyRef, field: &str, namespace: &str, observed: &Observed) -> Result<(), Invalid> {
-    let ConfigMapKeyRef { name, key } = reference;
-    let Some(config_map) = observed.config_maps.get(name) else {
-        return Err(Invalid::new(
-            Reason::MissingConfigMap,
-            format!("{field}.name"),
-            format!("ConfigMap `{name}` does not exist in namespace `{namespace}`"),
-            "create it, or correct the name",
-        ));
-    };
-    let Some(pem) = config_map.keys.get(key) else {
-        return Err(Invalid::new(
-            Reason::MissingConfigMapKey,
-            format!("{field}.key"),
-            format!("ConfigMap `{name}` has no key `{key}`"),
-            "add the key, or correct its name",
-        ));
-    };
-    if !holds_certificates(pem) {
-        return Err(Invalid::new(
-            Reason::InvalidCaBundle,
-            format!("{field}.key"),
-            format!("key `{key}` of ConfigMap `{name}` does not hold PEM certificates"),
-            "put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE",
-        ));
-    }
-    Ok(())
-}
-
-/// At least one certificate, and none that is cut off.
-fn holds_certificates(pem: &[u8]) -> bool {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    // DER of a certificate is a SEQUENCE; what is inside is the TLS library's business.
-    certificates.is_ok_and(|all| !all.is_empty() && all.iter().all(|der| der.first() == Some(&0x30)))
 }
 
 fn none(invalid: Vec<Invalid>) -> Checked<()> {

@@ -6,7 +6,7 @@
 use crds::{
     gateway_config::{
         AuthConfig, AuthorizationPolicy, Builtins, CURRENT_VERSION, GatewayConfig, GatewayPolicy, LimitsPolicy,
-        LogLevel, McpServerRef, Observability, UpstreamConfig,
+        LogLevel, McpServerRef, Observability, RedisConfig, UpstreamConfig,
     },
     mcp_server::{self, Limits, McpServerSpec, Sessions},
 };
@@ -20,6 +20,7 @@ pub(super) fn config(
     endpoint: &Endpoint,
     auth: AuthConfig,
     upstreams: Vec<UpstreamConfig>,
+    redis: Option<RedisConfig>,
     settings: &OperatorSettings,
 ) -> GatewayConfig {
     let http = spec.http.clone().unwrap_or_default();
@@ -37,7 +38,7 @@ pub(super) fn config(
         },
         upstreams,
         sealing_key_files: vec![sealing_key_file()],
-        redis: None,
+        redis,
         observability: Observability {
             log_level: log_level(spec.observability.log_level),
             otlp_endpoint: spec.observability.otlp.as_ref().map(|otlp| otlp.endpoint.clone()),

@@ -22,9 +22,14 @@ pub(super) fn image(
     settings: &OperatorSettings,
 ) -> Image {
     let chosen_for = rolling_part(config, pod);
-    let recorded = deployment.filter(|deployment| deployment.server_image_chosen_for.as_deref() == Some(&chosen_for));
-    let recorded = recorded.and_then(|deployment| deployment.server_image.as_ref());
-    let reference = pod.image.as_ref().or(recorded).unwrap_or(&settings.server_image).clone();
+    let recorded = deployment.and_then(|deployment| deployment.server_image.as_ref());
+    in_force(pod.image.as_ref(), chosen_for, recorded, &settings.server_image)
+}
+
+/// The image that the spec asks for; else the one that is recorded, while that what it was chosen for stands; else the operator's.
+pub(super) fn in_force(asked: Option<&String>, chosen_for: String, recorded: Option<&Image>, default: &str) -> Image {
+    let kept = recorded.filter(|recorded| recorded.chosen_for == chosen_for).map(|recorded| &recorded.reference);
+    let reference = asked.or(kept).cloned().unwrap_or_else(|| default.to_owned());
     Image { reference, chosen_for }
 }
 
@@ -94,10 +99,6 @@ mod tests {
     fn deployment_of(spec: &str) -> ObservedDeployment {
         let before = OperatorSettings { server_image: OLD.to_owned(), ..settings() };
         let image = validate(&mcp_server(spec), &Observed::default(), &before).unwrap().image;
-        ObservedDeployment {
-            server_image: Some(image.reference),
-            server_image_chosen_for: Some(image.chosen_for),
-            ..ObservedDeployment::default()
-        }
+        ObservedDeployment { server_image: Some(image), ..ObservedDeployment::default() }
     }
 }

@@ -7,15 +7,16 @@ use crds::conditions::Reason;
 
 use super::{Checked, Invalid, ValidServer};
 use crate::{
-    desired::{config_map_name, policy_config_map_name, service_account_keys_name},
-    observed::{ChildKind, Observed, ObservedChild, RouteOwner},
+    desired::desired,
+    observed::{Observed, ObservedChild, RouteOwner},
     route::{ISSUER_METADATA_PATH, METADATA_PATH},
 };
 
 pub(super) fn ownership(valid: &ValidServer, observed: &Observed) -> Checked<()> {
-    let mut invalid: Vec<Invalid> = names(valid)
+    let mut invalid: Vec<Invalid> = desired(valid)
+        .children()
         .into_iter()
-        .filter_map(|(kind, name)| observed.child(kind, &name))
+        .filter_map(|(kind, metadata)| observed.child(kind, metadata.name.as_deref()?))
         .filter(|child| !child.is_controlled_by(&valid.owner.uid))
         .map(|child| conflict(valid, child))
         .collect();
@@ -41,26 +42,6 @@ fn route_conflict(valid: &ValidServer, owner: &RouteOwner) -> Invalid {
         ),
         format!("{fix}, or delete the other"),
     )
-}
-
-/// Every child that is compared.
-fn names(valid: &ValidServer) -> Vec<(ChildKind, String)> {
-    let name = &valid.name;
-    let mut names = vec![
-        (ChildKind::ServiceAccount, name.clone()),
-        (ChildKind::ConfigMap, config_map_name(name, &valid.config_revision)),
-        (ChildKind::ConfigMap, policy_config_map_name(name)),
-        (ChildKind::NetworkPolicy, name.clone()),
-        (ChildKind::Service, name.clone()),
-        (ChildKind::Deployment, name.clone()),
-    ];
-    if valid.service_account_keys.is_some() {
-        names.push((ChildKind::ConfigMap, service_account_keys_name(name)));
-    }
-    if valid.ingress.is_some() {
-        names.push((ChildKind::Ingress, name.clone()));
-    }
-    names
 }
 
 fn conflict(valid: &ValidServer, child: &ObservedChild) -> Invalid {

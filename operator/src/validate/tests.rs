@@ -53,7 +53,7 @@ fn a_ca_that_is_no_certificate_is_never_replaced_by_the_systems_roots() {
         WITH_CA,
         &with_ca("root.pem", b"not PEM"),
         &expect![
-            "InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put the issuer's CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"
+            "InvalidCaBundle spec.auth.issuers[0].caConfigMapRef.key: key `root.pem` of ConfigMap `corporate-ca` does not hold PEM certificates; put CA certificates there, each from BEGIN CERTIFICATE to END CERTIFICATE"
         ],
     );
 }
@@ -396,6 +396,7 @@ pub(crate) fn mcp_server(spec: &str) -> McpServer {
 pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings {
         server_image: "registry.example.com/mcp-foundry/server:1".to_owned(),
+        redis_image: "registry.example.com/redis:7".to_owned(),
         operator_namespace: "mcp-foundry".to_owned(),
         operator_pod_labels: [("app.kubernetes.io/name".to_owned(), "mcp-operator".to_owned())].into(),
         scraper_namespace_labels: [("kubernetes.io/metadata.name".to_owned(), "monitoring".to_owned())].into(),

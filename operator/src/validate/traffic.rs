@@ -6,7 +6,7 @@ use crds::mcp_server::{Expose, IpBlock, McpServerSpec};
 use ipnet::IpNet;
 use url::Url;
 
-use super::{Checked, Clients, Invalid, OperatorSettings, Traffic, service_accounts::uses_preset};
+use super::{Checked, Clients, Invalid, OperatorSettings, RedisOutbound, Traffic, service_accounts::uses_preset};
 
 const HTTPS_PORT: u16 = 443;
 
@@ -23,6 +23,8 @@ pub(super) fn traffic(spec: &McpServerSpec, settings: &OperatorSettings) -> Chec
         scraper_namespace_labels: settings.scraper_namespace_labels.clone(),
         clients,
         outbound_ports,
+        // Depends on the configuration as a whole, and on who is there: filled in at the end.
+        redis: RedisOutbound::default(),
     })
 }
 

@@ -1,29 +1,20 @@
 //! `spec.upstreams`: where the gateway may be sent. The gateway checks each address that it connects to; what a spec says
 //! in plain sight is refused here, so that its writer learns it.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::collections::BTreeSet;
 
 use crds::{
     gateway_config::UpstreamConfig,
     mcp_server::{MAX_UPSTREAM_NAME_BYTES, MAX_UPSTREAM_TIMEOUT_SECONDS, McpServerSpec, Upstream},
 };
-use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::{Checked, Endpoint, Invalid, OperatorSettings, files::service_names, identity::Identity};
-use crate::desired::{NEVER_V4, NEVER_V6};
-
-/// The names of the API server inside a cluster, before its domain.
-const API_SERVER: [&str; 3] = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"];
-
-/// The same ranges as the gateway's own, in `server/src/net/address.rs`.
-const PRIVATE: [&str; 6] =
-    ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "fc00::/7"];
-
-const LOOPBACK: [&str; 4] = ["0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"];
+use super::{
+    Checked, Endpoint, Invalid, OperatorSettings,
+    files::service_names,
+    hosts::{Place, never, place},
+    identity::Identity,
+};
 
 /// What is wrong with a URL, and what to do about it.
 type Problem = (&'static str, &'static str);
@@ -82,7 +73,6 @@ fn check(
     settings: &OperatorSettings,
 ) -> Result<(), Problem> {
     const PLAIN: &str = "set it to a URL such as https://search.example.com/mcp";
-    const ELSEWHERE: &str = "name the address of an MCP server";
     let url = Url::parse(text).map_err(|_| ("is no URL", PLAIN))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(("is neither https nor http", PLAIN));
@@ -90,57 +80,31 @@ fn check(
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err(("holds a user, a query or a fragment", PLAIN));
     }
-    let host = match url.host().ok_or(("has no host", PLAIN))? {
-        Host::Domain(name) => name.trim_end_matches('.').to_owned(),
-        Host::Ipv4(ip) => return address(IpAddr::V4(ip), settings),
-        Host::Ipv6(ip) => return address(IpAddr::V6(ip), settings),
-    };
-    if host == "localhost" || host.ends_with(".localhost") {
-        return Err(("is the gateway's own pod", ELSEWHERE));
+    let host = url.host().ok_or(("has no host", PLAIN))?;
+    let place = place(&host, settings);
+    if let Some(problem) = never(place) {
+        return Err((problem, fix(place)));
     }
-    if is_api_server(&host, settings) {
-        return Err(("is the Kubernetes API", ELSEWHERE));
+    if place == Place::Private && !settings.allow_private_addresses {
+        let problem = "is a private address, which this operator denies";
+        return Err((problem, "name a public host, or ask who runs the operator"));
     }
     let own_path = |endpoint: &Endpoint| endpoint.path.trim_end_matches('/') == url.path().trim_end_matches('/');
     let own_url = |endpoint: &Endpoint| endpoint.origin == url.origin().ascii_serialization() && own_path(endpoint);
-    if endpoint.is_some_and(own_url) || service_names(identity, settings).contains(&host) {
+    let own_name = matches!(host, Host::Domain(name) if service_names(identity, settings).iter().any(|own| own == name.trim_end_matches('.')));
+    if endpoint.is_some_and(own_url) || own_name {
         return Err(("leads back to this endpoint, which would call itself", ELSEWHERE));
     }
     Ok(())
 }
 
-fn address(ip: IpAddr, settings: &OperatorSettings) -> Result<(), Problem> {
-    let ip = ip.to_canonical();
-    let within = |ranges: &[&str]| ranges.iter().any(|range| range.parse::<IpNet>().is_ok_and(|net| net.contains(&ip)));
-    let public = "name a host that is no loopback, link-local or metadata address";
-    if within(&LOOPBACK) {
-        return Err(("is a loopback address: the gateway's own pod", public));
-    }
-    if within(&NEVER_V4) || within(&NEVER_V6) || is_multicast(ip) {
-        return Err(("is a link-local or metadata address, which is never connected to", public));
-    }
-    if settings.api_server_host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()) == Some(ip) {
-        return Err(("is the Kubernetes API", "name the address of an MCP server"));
-    }
-    if !settings.allow_private_addresses && within(&PRIVATE) {
-        return Err((
-            "is a private address, which this operator denies",
-            "name a public host, or ask who runs the operator",
-        ));
-    }
-    Ok(())
-}
+const ELSEWHERE: &str = "name the address of an MCP server";
 
-fn is_multicast(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => Ipv4Addr::is_multicast(&ip) || Ipv4Addr::is_broadcast(&ip),
-        IpAddr::V6(ip) => Ipv6Addr::is_multicast(&ip),
+fn fix(place: Place) -> &'static str {
+    match place {
+        Place::OwnPod | Place::ApiServer | Place::Private | Place::Elsewhere => ELSEWHERE,
+        Place::Loopback | Place::Forbidden => "name a host that is no loopback, link-local or metadata address",
     }
-}
-
-fn is_api_server(host: &str, settings: &OperatorSettings) -> bool {
-    let name = host.strip_suffix(&format!(".{}", settings.cluster_domain)).unwrap_or(host);
-    API_SERVER.contains(&name) || settings.api_server_host.as_deref() == Some(host)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::redis::{RedisOutbound, ValidRedis};
 use crds::{
     gateway_config::{GatewayConfig, GatewayPolicy, KeyFile},
     mcp_server::Peer,
@@ -40,6 +41,8 @@ pub struct ValidServer {
     pub issuer_cas: Vec<IssuerCa>,
     /// The API server's keys to mount, when ServiceAccount tokens are accepted. No part of the configuration: they change in place.
     pub service_account_keys: Option<KeyFile>,
+    /// The Redis that the pods share, when there is one.
+    pub redis: Option<ValidRedis>,
     /// The Ingress, when asked for.
     pub ingress: Option<Route>,
     /// Who may talk to the pods, and to which ports the pods may talk.
@@ -115,6 +118,8 @@ pub struct Traffic {
     pub clients: Clients,
     /// TCP ports that the gateway talks to, beside DNS. Never empty: 443 is always there.
     pub outbound_ports: BTreeSet<u16>,
+    /// The Redis that pods talk to, those of a former configuration included.
+    pub redis: RedisOutbound,
 }
 
 /// Who may reach the public port.

@@ -1,7 +1,7 @@
 //! When a run is queued, and what is remembered of whom.
 
 use axum::{Json, Router, routing::get};
-use crds::gateway_report::{GatewayReport, IssuerReport, REPORT_VERSION, ToolsReport};
+use crds::gateway_report::{GatewayReport, IssuerReport, REPORT_VERSION, RedisReport, ToolsReport};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -83,10 +83,12 @@ fn only_a_pod_that_has_everything_in_force_is_asked_less_often() {
         key_ids: Vec::new(),
         last_error: None,
     };
+    let lost = RedisReport { state: RedisState::Failing, connected_once: true, last_error: None };
     for worse in [
         found(&GatewayReport { policy_revision: "former".to_owned(), ..report() }),
         found(&GatewayReport { config_revision: "former".to_owned(), ..report() }),
         found(&GatewayReport { issuers: vec![waiting], ..report() }),
+        found(&GatewayReport { redis: Some(lost), ..report() }),
         PodVerification { metadata: Err(HopError::TimedOut), ..good },
     ] {
         assert!(!plan.is_calm(&[("p1".to_owned(), worse)].into()));
@@ -154,6 +156,7 @@ fn plan(pods: &[(&str, std::net::SocketAddr)]) -> Plan {
         questions: Questions { host: "mcp.example.com".to_owned(), path: "/mcp".to_owned(), metadata_path: None },
         config_revision: "abc".to_owned(),
         policy_revision: "def".to_owned(),
+        redis_runs: false,
         pods: pods.iter().map(|(uid, at)| ((*uid).to_owned(), asked(*at))).collect(),
     }
 }

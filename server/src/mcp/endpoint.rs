@@ -32,7 +32,7 @@ use crate::{
 
 /// Streams of the process that are open at a time, those of `subscriptions/listen` and of sessions. Chosen: 20 KiB
 /// each, of which most is the connection's.
-const MAX_STREAMS: usize = 8192;
+const MAX_STREAMS: usize = 10_240;
 
 /// What an endpoint is made of.
 pub struct EndpointSettings {

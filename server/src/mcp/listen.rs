@@ -1,9 +1,9 @@
-//! Streams that tell what changes: `subscriptions/listen` of the modern era, and the standalone stream of a session.
+//! Streams of `subscriptions/listen`.
 //!
 //! A change is told only to who asked for it and may know of it. A listener that falls behind is told that all it asked
 //! for has changed, which is then the truth for all it knows.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
@@ -12,16 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    audit::Ending,
-    credential::Credential,
-    notify,
-    operation::Filter,
-    record::CallOutcome,
-    replicas::{Recorded, Recorder},
-    session::{EventId, Session},
-    sse,
-    stream_log::StreamLog,
-    streaming::Sight,
+    audit::Ending, credential::Credential, notify, operation::Filter, record::CallOutcome, sse, streaming::Sight,
 };
 use crate::{
     features::{Catalog, Change, ChangeReceiver, Offered},
@@ -32,7 +23,7 @@ use crate::{
 const SPREAD: Duration = Duration::from_millis(1500);
 
 /// Waits so that not all clients come back at once.
-async fn spread() {
+pub(super) async fn spread() {
     tokio::time::sleep(SPREAD.mul_f64(rand::random::<f64>())).await;
 }
 
@@ -175,7 +166,7 @@ impl Filter {
     }
 
     /// What may have changed unnoticed.
-    fn all(&self) -> Vec<Change> {
+    pub(super) fn all(&self) -> Vec<Change> {
         let wanted =
             [(self.tools, Change::Tools), (self.prompts, Change::Prompts), (self.resources, Change::Resources)];
         let lists = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, change)| change);
@@ -200,93 +191,5 @@ impl Filter {
     }
 }
 
-/// Writes the standalone stream of a session: nobody else does.
-pub(super) struct StandaloneWriter {
-    session: Arc<Session>,
-    log: Arc<StreamLog>,
-    /// Keeps what is written for other replicas.
-    recorder: Option<Recorder>,
-}
-
-/// What ends the writing of a standalone stream.
-pub(super) struct Ends {
-    /// The session has ended, or its stream is written to elsewhere.
-    pub(super) writing: CancellationToken,
-    /// The process stops.
-    pub(super) stop: CancellationToken,
-}
-
-impl StandaloneWriter {
-    pub(super) fn new(session: &Arc<Session>, log: &Arc<StreamLog>, recorder: Option<Recorder>) -> Self {
-        Self { session: Arc::clone(session), log: Arc::clone(log), recorder }
-    }
-
-    /// Breaks when another replica writes the stream.
-    async fn append(&mut self, change: &Change) -> ControlFlow<()> {
-        let id = EventId { stream: self.session.standalone, number: self.log.next() };
-        let event = sse::event(Some(&id.to_text()), &notify::change(change, None));
-        if let Some(recorder) = &mut self.recorder
-            && recorder.record(id.number, &event).await == Recorded::WrittenElsewhere
-        {
-            self.session.leave_standalone(Some(&self.log));
-            return ControlFlow::Break(());
-        }
-        self.log.append(event);
-        ControlFlow::Continue(())
-    }
-
-    async fn append_all(&mut self, changes: &[Change]) -> ControlFlow<()> {
-        for change in changes {
-            self.append(change).await?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// What may have changed unnoticed.
-    fn all(&self, sees_others: bool) -> Vec<Change> {
-        let uris = if sees_others { self.session.subscriptions() } else { Vec::new() };
-        Filter { tools: true, prompts: sees_others, resources: sees_others, uris }.all()
-    }
-
-    /// What of a change the session is to hear.
-    fn wanted(&self, change: Change, sight: &Sight) -> Option<Change> {
-        let wanted = match &change {
-            Change::Tools => true,
-            Change::Prompts | Change::Resources => sight.of_others(),
-            Change::Resource(uri) => sight.of_others() && self.session.is_subscribed(uri),
-        };
-        wanted.then_some(change)
-    }
-}
-
-/// Writes what changes to the standalone stream of a session. `sight` is that of its principal; `moved` says that the stream
-/// comes from another replica, so that something may have changed unnoticed.
-pub(super) async fn tell_session(
-    mut writer: StandaloneWriter,
-    mut changes: ChangeReceiver,
-    sight: Sight,
-    ends: Ends,
-    moved: bool,
-) {
-    let mut told = if moved { writer.all(sight.of_others()) } else { Vec::new() };
-    while writer.append_all(&told).await.is_continue() {
-        let change = tokio::select! {
-            biased;
-            () = ends.writing.cancelled() => break,
-            () = ends.stop.cancelled() => {
-                spread().await;
-                break;
-            }
-            change = changes.recv() => change,
-        };
-        told = match change {
-            Ok(change) => writer.wanted(change, &sight).into_iter().collect(),
-            Err(RecvError::Lagged(_)) => writer.all(sight.of_others()),
-            Err(RecvError::Closed) => break,
-        };
-    }
-    writer.log.end();
-}
-
 #[cfg(test)]
-mod tests;
+pub(in crate::mcp) mod tests;

@@ -13,16 +13,25 @@
 //! Values are sealed, bound to their key and to whose session it is, and whatever does not open counts as absent. A store
 //! that fails never makes a session unknown: what can be served without it is served, the rest is 503.
 
+mod budget;
 mod entry;
 mod hearing;
+mod log;
 mod message;
 mod questions;
 mod recorder;
 mod standalone;
 mod state;
 mod tail;
+mod waiters;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -30,10 +39,10 @@ use jiff::Timestamp;
 pub(super) use hearing::hear;
 pub(super) use questions::Passed;
 pub(super) use recorder::{Recorded, Recorder};
-pub(super) use standalone::Taken;
+pub(super) use standalone::Takeover;
 pub(super) use state::CaughtUp;
 
-use self::{hearing::Waiters, message::Message};
+use self::{budget::Budget, message::Message, waiters::Waiters};
 use super::session::Session;
 use crate::{
     seal::{KeyRing, Purpose},
@@ -43,18 +52,17 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How long a replica counts as alive after it last said so. Chosen: three times [`ALIVE_EVERY`], so that one lost write
-/// does no harm.
-const ALIVE: Duration = Duration::from_secs(15);
+/// How long a replica counts as alive after it last said so, and how long it must be silent besides to count as gone. Chosen:
+/// four times [`ALIVE_EVERY`], so that a store that was away or has lost its data does no harm.
+const ALIVE: Duration = Duration::from_secs(8);
 
 /// How often a replica says that it lives.
-const ALIVE_EVERY: Duration = Duration::from_secs(5);
+const ALIVE_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a stream is kept after its end, for a client that comes back. Chosen: longer than clients wait between tries.
 const AFTER_END: Duration = Duration::from_secs(300);
 
-/// How long a stream that nothing is written to is kept. Chosen: longer than any call takes; the standalone stream is
-/// written anew by whoever reads it next.
+/// How long the stream of a call is kept that nothing is written to. Chosen: longer than any call takes.
 const SILENT: Duration = Duration::from_secs(3600);
 
 /// The store that replicas share, as `mcp` uses it.
@@ -65,11 +73,21 @@ pub(super) struct Replicas {
     me: u64,
     /// Who waits for something to be written by another replica.
     waiters: Waiters,
+    budget: Budget,
+    /// Something could not be told: others are to look for themselves.
+    untold: AtomicBool,
 }
 
 impl Replicas {
     pub(super) fn new(store: Arc<dyn Store>, keys: Arc<KeyRing>) -> Self {
-        Self { store, keys, me: rand::random(), waiters: Waiters::default() }
+        Self {
+            store,
+            keys,
+            me: rand::random(),
+            waiters: Waiters::default(),
+            budget: Budget::default(),
+            untold: AtomicBool::new(false),
+        }
     }
 
     fn seal(&self, place: &Place<'_>, content: &[u8]) -> Bytes {
@@ -81,11 +99,24 @@ impl Replicas {
         self.keys.open_bytes(Purpose::Store, &place.binding(), sealed)
     }
 
-    /// Best effort: whoever misses it finds out later.
+    /// Best effort: whoever misses it looks for itself, later.
     async fn tell(&self, message: &Message) {
-        let sealed = self.keys.seal_bytes(Purpose::Store, MESSAGE, &message.from(self.me));
-        if let Err(problem) = self.store.tell(sealed.into()).await {
-            tracing::debug!("other replicas were not told: {problem}");
+        if self.untold.swap(false, Ordering::Relaxed) {
+            self.publish(&Message::Missed).await;
+        }
+        self.publish(message).await;
+    }
+
+    async fn publish(&self, message: &Message) {
+        let sealed = self.keys.seal_bytes(Purpose::Store, MESSAGE, &message.told_by(self.me));
+        match self.store.tell(sealed.into()).await {
+            Ok(()) => {}
+            // Nobody is helped by trying again.
+            Err(StoreError::TooLarge) => tracing::debug!("other replicas were not told: the message is too large"),
+            Err(problem) => {
+                tracing::debug!("other replicas were not told: {problem}");
+                self.untold.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -99,9 +130,9 @@ impl Replicas {
         self.tell(&Message::Cancel { session: session.record.name, request: request.into() }).await;
     }
 
-    /// A stream is read at this replica from now on.
-    pub(super) async fn reads(&self, session: &Session, stream: u64) {
-        self.tell(&Message::Reads { session: session.record.name, stream }).await;
+    /// A stream is read at this replica from now on; `number` as in [`Message::Reads`].
+    pub(super) async fn reads(&self, session: &Session, stream: u64, number: u64) {
+        self.tell(&Message::Reads { session: session.record.name, stream, number }).await;
     }
 
     async fn say_alive(&self) -> Result<(), StoreError> {
@@ -138,6 +169,10 @@ impl Place<'_> {
     fn binding(&self) -> Vec<u8> {
         [&self.key.as_bytes()[..], &self.owner[..], &self.number.to_be_bytes()[..]].concat()
     }
+}
+
+fn milliseconds(now: Timestamp) -> u64 {
+    u64::try_from(now.as_millisecond()).unwrap_or_default()
 }
 
 /// Until the session's id is over, and a second at least.

@@ -8,7 +8,6 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{
-    FutureExt as _,
     future::BoxFuture,
     stream::{self, BoxStream, StreamExt as _},
 };
@@ -21,19 +20,15 @@ use tokio_util::{
 
 use super::{
     audit::Ending,
-    notify,
     record::CallOutcome,
-    replicas::{Recorder, Replicas},
+    replicas::Replicas,
     reply::McpReply,
-    session::{EventId, Session},
-    sse,
-    stream_log::{Reader, Retention, StreamLog},
+    session::Session,
+    stream_log::{Reader, Retention},
     work::Done,
+    writing::{Out, Writer},
 };
 use crate::features::Note;
-
-/// How long a client that was let go should wait before it comes back. Chosen: at once, but not in a loop.
-const RETRY_MILLISECONDS: u64 = 500;
 
 /// The end of work.
 pub(super) enum End {
@@ -62,7 +57,7 @@ pub(super) struct Responding {
 }
 
 impl End {
-    fn outcome(&self) -> CallOutcome {
+    pub(super) fn outcome(&self) -> CallOutcome {
         match self {
             Self::Done(done) => done.outcome,
             Self::Cancelled => CallOutcome::Cancelled,
@@ -124,7 +119,7 @@ impl Responding {
         let record = self.ending.record().clone();
         let shared = self.replicas.as_ref().zip(self.request_id.as_deref());
         let out = Out::open(style, self.session.clone(), shared);
-        let reader = out.log.read_from(0, style.keep_alive);
+        let reader = out.read(style.keep_alive);
         let gone = CancellationToken::new();
         // In the older era nobody's going is a reason to stop.
         let guard = self.session.is_none().then(|| gone.clone().drop_guard());
@@ -142,130 +137,6 @@ pub(super) fn read(reader: Reader, guard: Option<DropGuard>) -> BoxStream<'stati
         Some((event, (reader, guard)))
     })
     .boxed()
-}
-
-/// A stream that is written to: in a session with ids, without one as it is.
-struct Out {
-    log: Arc<StreamLog>,
-    session: Option<(Arc<Session>, u64)>,
-    /// Keeps what is written for other replicas.
-    recorder: Option<Recorder>,
-}
-
-impl Out {
-    fn open(style: StreamStyle, session: Option<Arc<Session>>, shared: Option<(&Arc<Replicas>, &RawValue)>) -> Self {
-        let Some(session) = session else {
-            let retention = Retention { read_events: 0, ..style.retention };
-            return Self { log: StreamLog::new(retention), session: None, recorder: None };
-        };
-        let (stream, log) = session.open_stream(style.retention);
-        let recorder = shared.map(|(replicas, request)| {
-            Recorder::new(replicas, &session, stream, request.get(), style.retention.read_events)
-        });
-        Self { log, session: Some((session, stream)), recorder }
-    }
-
-    /// The first event, where the revision has one.
-    async fn prime(&mut self) {
-        let Some((session, stream)) = &self.session else { return };
-        let id = EventId { stream: *stream, number: self.log.next() };
-        if let Some(event) = priming(session, id) {
-            self.write(id.number, event).await;
-        }
-    }
-
-    async fn append(&mut self, message: &[u8]) {
-        let number = self.log.next();
-        let event = match &self.session {
-            Some((_, stream)) => sse::event(Some(&EventId { stream: *stream, number }.to_text()), message),
-            None => sse::event(None, message),
-        };
-        self.write(number, event).await;
-    }
-
-    /// Kept before it is sent: whoever has seen it can go on after it anywhere.
-    async fn write(&mut self, number: u64, event: Bytes) {
-        if let Some(recorder) = &mut self.recorder {
-            // Where this process was taken for dead, the client that reads here is answered here all the same.
-            recorder.record(number, &event).await;
-        }
-        self.log.append(event);
-    }
-
-    /// Nothing more comes.
-    async fn end(&mut self) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.end(self.log.next()).await;
-        }
-    }
-
-    /// Only 2025-11-25 knows that a stream may end before its answer.
-    fn release(&self) {
-        if self.session.as_ref().is_some_and(|(session, _)| session.version().has_priming_events()) {
-            self.log.release();
-        }
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        match &self.session {
-            Some((session, stream)) => session.finish_stream(*stream),
-            None => self.log.end(),
-        }
-    }
-}
-
-/// The event with which streams of 2025-11-25 begin; `None` in other revisions.
-pub(super) fn priming(session: &Session, id: EventId) -> Option<Bytes> {
-    session.version().has_priming_events().then(|| sse::priming(&id.to_text(), RETRY_MILLISECONDS))
-}
-
-struct Writer {
-    work: BoxFuture<'static, End>,
-    notes: Option<mpsc::Receiver<Note>>,
-    progress_token: Option<Box<RawValue>>,
-    out: Out,
-    ending: Ending,
-}
-
-impl Writer {
-    async fn write(mut self, first: Option<Note>, end: Option<End>, gone: CancellationToken) {
-        let mut last_progress = None;
-        self.out.prime().await;
-        if let Some(note) = first {
-            self.say(&note, &mut last_progress).await;
-        }
-        let end = match end {
-            Some(end) => end,
-            None => loop {
-                tokio::select! {
-                    biased;
-                    Some(note) = next(&mut self.notes) => self.say(&note, &mut last_progress).await,
-                    end = &mut self.work => break end,
-                    () = gone.cancelled() => break End::Cancelled,
-                }
-            },
-        };
-        while let Some(note) = next(&mut self.notes).now_or_never().flatten() {
-            self.say(&note, &mut last_progress).await;
-        }
-        let Self { mut out, ending, .. } = self;
-        if let End::Done(done) = &end {
-            out.append(&done.body).await;
-        }
-        out.end().await;
-        // The end of the stream follows, when `out` is dropped.
-        ending.end(end.outcome());
-    }
-
-    async fn say(&mut self, note: &Note, last_progress: &mut Option<f64>) {
-        if matches!(note, Note::Release) {
-            self.out.release();
-        } else if let Some(message) = notify::note(note, self.progress_token.as_deref(), last_progress) {
-            self.out.append(&message).await;
-        }
-    }
 }
 
 /// The next note; never where there is no more.

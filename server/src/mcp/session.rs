@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -53,8 +54,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct State {
     known: SessionState,
-    /// Number of `known` in the shared store; 0 while nothing is known from there.
-    known_number: u64,
+    /// Tells which record of the shared store `known` is; empty while nothing is known from there.
+    known_stamp: Bytes,
     /// Requests of the client that are worked on, by numbers of ours: nothing keeps a client from using an id twice.
     in_flight: HashMap<u64, Begun>,
     next_begun: u64,
@@ -67,6 +68,19 @@ struct State {
     next_stream: u64,
     /// Cancelled when the standalone stream is written to elsewhere.
     writing: CancellationToken,
+    /// Under which number the standalone stream was taken here last.
+    taken: u64,
+}
+
+impl State {
+    /// Nothing more is written to `standalone` here.
+    fn leave(&mut self, standalone: u64) {
+        let Some(position) = self.streams.iter().position(|(stream, _)| *stream == standalone) else { return };
+        self.writing.cancel();
+        if let Some((_, log)) = self.streams.remove(position) {
+            log.dismiss();
+        }
+    }
 }
 
 /// The standalone stream where replicas share a store: there is one, whoever writes to it.
@@ -74,6 +88,9 @@ pub(super) const SHARED_STANDALONE: u64 = 0;
 
 /// Number of the first event of a standalone stream. The number before it is the id of an event that primes.
 const FIRST_EVENT: u64 = 1;
+
+/// No event has this number or a greater one: numbers begin at 0, or at the milliseconds since 1970.
+const MAX_EVENT_NUMBER: u64 = 1 << 53;
 
 /// A request of the client that is worked on.
 #[derive(Debug)]
@@ -98,7 +115,8 @@ impl EventId {
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (stream, number) = text.split_once('-')?;
-        Some(Self { stream: stream.parse().ok()?, number: number.parse().ok()? })
+        let number = number.parse().ok().filter(|number| *number < MAX_EVENT_NUMBER)?;
+        Some(Self { stream: stream.parse().ok()?, number })
     }
 }
 
@@ -162,24 +180,26 @@ impl Session {
         self.lock().known.subscriptions.contains(uri)
     }
 
-    /// What is known of it, and the number that this has in the shared store.
-    pub(super) fn known(&self) -> (u64, SessionState) {
-        let state = self.lock();
-        (state.known_number, state.known.clone())
+    /// What is known of it.
+    pub(super) fn known(&self) -> SessionState {
+        self.lock().known.clone()
     }
 
-    /// Number of what is known in the shared store.
-    pub(super) fn known_number(&self) -> u64 {
-        self.lock().known_number
+    /// Whether a client has ended it, as far as is known.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().known.ended
     }
 
-    /// Another replica, or this one, has stored this; older news than what is known changes nothing.
-    pub(super) fn learn(&self, number: u64, known: SessionState) {
+    /// Whether this record of the shared store is another one than what is known.
+    pub(super) fn is_news(&self, stamp: &Bytes) -> bool {
+        self.lock().known_stamp != *stamp
+    }
+
+    /// The newest record of the shared store says this.
+    pub(super) fn learn(&self, stamp: Bytes, known: SessionState) {
         let mut state = self.lock();
-        if number > state.known_number {
-            state.known = known;
-            state.known_number = number;
-        }
+        state.known = known;
+        state.known_stamp = stamp;
     }
 
     /// A request with this id begins; the token is cancelled when the client asks for it.
@@ -266,37 +286,48 @@ impl Session {
         state.streams.iter().find(|(stream, _)| *stream == self.standalone).map(|(_, log)| Arc::clone(log))
     }
 
-    /// From now on the standalone stream is written to here: as `log`, until the token is cancelled.
-    pub(super) fn take_standalone(&self, log: &Arc<StreamLog>) -> CancellationToken {
-        self.leave_standalone(None);
+    /// From now on the standalone stream is written to here: as `log`, until the token is cancelled. `None` where it has been
+    /// taken under a greater number meanwhile.
+    pub(super) fn take_standalone(&self, log: &Arc<StreamLog>, number: u64) -> Option<CancellationToken> {
+        let mut state = self.lock();
+        if number <= state.taken {
+            return None;
+        }
+        state.leave(self.standalone);
         let writing = self.ended.child_token();
-        let mut state = self.lock();
         state.streams.push_back((self.standalone, Arc::clone(log)));
-        state.writing = writing.clone();
-        writing
+        (state.writing, state.taken) = (writing.clone(), number);
+        Some(writing)
     }
 
-    /// The standalone stream is written to elsewhere from now on: the one of this `log`, or whichever there is.
-    pub(super) fn leave_standalone(&self, log: Option<&Arc<StreamLog>>) {
+    /// The standalone stream is written to elsewhere, which took it under `number`: unless it was taken here later.
+    pub(super) fn leave_standalone(&self, number: u64) {
         let mut state = self.lock();
-        let is_left = |(stream, here): &(u64, Arc<StreamLog>)| {
-            *stream == self.standalone && log.is_none_or(|log| Arc::ptr_eq(here, log))
-        };
-        let Some(position) = state.streams.iter().position(is_left) else { return };
-        state.writing.cancel();
-        if let Some((_, log)) = state.streams.remove(position) {
-            log.dismiss();
+        if number > state.taken {
+            state.leave(self.standalone);
         }
     }
 
-    /// Whoever reads this stream here reads it elsewhere from now on.
-    pub(super) fn dismiss_reader(&self, stream: u64) {
+    /// The same where `log` was refused by the store.
+    pub(super) fn leave_log(&self, log: &Arc<StreamLog>) {
+        let mut state = self.lock();
+        if state.streams.iter().any(|(stream, here)| *stream == self.standalone && Arc::ptr_eq(here, log)) {
+            state.leave(self.standalone);
+        }
+    }
+
+    /// Whoever reads this stream here reads it elsewhere from now on. Whether it is still written to here.
+    pub(super) fn dismiss_reader(&self, stream: u64) -> bool {
         let state = self.lock();
-        let live = state.streams.iter().map(|(number, log)| (*number, log));
-        let mut all = live.chain(state.finished.iter().map(registry::Kept::stream));
-        if let Some((_, log)) = all.find(|(number, _)| *number == stream) {
+        let is_it = |number: u64| number == stream;
+        if let Some((_, log)) = state.streams.iter().find(|(number, _)| is_it(*number)) {
+            log.dismiss();
+            return true;
+        }
+        if let Some((_, log)) = state.finished.iter().map(registry::Kept::stream).find(|(number, _)| is_it(*number)) {
             log.dismiss();
         }
+        false
     }
 
     /// A reader of what came after the event with this id; `None` for a stream that is not there.
@@ -333,7 +364,7 @@ impl Session {
         }
         state.finished.clear();
         state.known = SessionState::default();
-        state.known_number = 0;
+        state.known_stamp = Bytes::new();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

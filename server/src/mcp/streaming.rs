@@ -15,15 +15,17 @@ use super::{
     credential::Credential,
     envelope::Refused,
     error::McpError,
-    listen::{Around, Ends, StandaloneWriter, honoured, listen, tell_session},
+    listen::{Around, honoured, listen, spread},
     operation::Filter,
     record::CallOutcome,
-    replicas::{Recorder, Replicas, Taken},
+    replicas::{Recorder, Replicas, Takeover},
     reply::McpReply,
-    respond::{priming, read},
+    respond::read,
     serve::{Serve, refuse},
     session::{EventId, Session},
     stream_log::{Reader, StreamLog},
+    tell_session::{Ends, StandaloneWriter, tell_session},
+    writing::priming,
 };
 use crate::gateway;
 
@@ -73,20 +75,47 @@ impl Serve<'_> {
         session: &Arc<Session>,
         after: Option<EventId>,
     ) -> Result<BoxStream<'static, Bytes>, McpError> {
-        let Some(after) = after else { return self.standalone(session).await };
-        let replicas = self.endpoint.replicas.as_ref();
-        if let Some(reader) = session.resume(after, self.keep_alive()) {
-            if let Some(replicas) = replicas {
-                replicas.reads(session, after.stream).await;
+        let Some(replicas) = &self.endpoint.replicas else {
+            let Some(after) = after else { return Ok(self.standalone(session)) };
+            let reader = session.resume(after, self.keep_alive()).ok_or_else(McpError::unknown_event)?;
+            return Ok(read(reader, None));
+        };
+        if self.endpoint.stop.is_cancelled() {
+            // Else a stream would move to a process that goes.
+            return Err(McpError::store_unavailable());
+        }
+        match after {
+            None => self.shared_standalone(replicas, session).await,
+            Some(after) if after.stream == session.standalone => {
+                self.resumed_standalone(replicas, session, after).await.map(|reader| read(reader, None))
             }
+            Some(after) => self.resumed_call(replicas, session, after).await,
+        }
+    }
+
+    /// What came after an event of a call, at whichever replica it is worked on.
+    async fn resumed_call(
+        &self,
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+        after: EventId,
+    ) -> Result<BoxStream<'static, Bytes>, McpError> {
+        if let Some(reader) = session.resume(after, self.keep_alive()) {
+            replicas.reads(session, after.stream, 0).await;
             return Ok(read(reader, None));
         }
-        let replicas = replicas.ok_or_else(McpError::unknown_event)?;
-        if after.stream == session.standalone {
-            return self.taken_over(replicas, session, Some(after.number)).await.map(|reader| read(reader, None));
-        }
         match replicas.tail(session, after, self.keep_alive()).await {
-            Ok(Some(tail)) => Ok(tail.events()),
+            Ok(Some(tail)) => {
+                let (ended, stop) = (session.ended.clone(), self.endpoint.stop.clone());
+                // The client comes back for the rest, at a replica that stays.
+                let end = async move {
+                    tokio::select! {
+                        () = ended.cancelled() => {}
+                        () = stop.cancelled() => spread().await,
+                    }
+                };
+                Ok(tail.events().take_until(Box::pin(end)).boxed())
+            }
             Ok(None) => Err(McpError::unknown_event()),
             Err(_) => Err(McpError::store_unavailable()),
         }
@@ -106,27 +135,45 @@ impl Serve<'_> {
         })
     }
 
-    /// The session's standalone stream; the first reader brings it to life.
-    async fn standalone(&self, session: &Arc<Session>) -> Result<BoxStream<'static, Bytes>, McpError> {
-        let reader = match &self.endpoint.replicas {
-            None => {
-                let (log, writing) = session.standalone(self.retention());
-                if let Some(writing) = writing {
-                    self.tell(StandaloneWriter::new(session, &log, None), writing, false);
-                }
-                self.unread(&log)
-            }
-            Some(replicas) => match session.standalone_here() {
-                Some(log) => {
-                    replicas.reads(session, session.standalone).await;
-                    self.unread(&log)
-                }
-                None => self.taken_over(replicas, session, None).await?,
-            },
+    /// The session's standalone stream in this process; the first reader brings it to life.
+    fn standalone(&self, session: &Arc<Session>) -> BoxStream<'static, Bytes> {
+        let (log, writing) = session.standalone(self.retention());
+        if let Some(writing) = writing {
+            self.tell(StandaloneWriter::new(session, &log, None), writing, false);
+        }
+        primed(session, self.unread(&log))
+    }
+
+    /// The one standalone stream that the session has at all replicas.
+    async fn shared_standalone(
+        &self,
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+    ) -> Result<BoxStream<'static, Bytes>, McpError> {
+        let reader = match self.still_written_here(replicas, session).await {
+            Some(log) => self.unread(&log),
+            None => self.taken_over(replicas, session, None).await?,
         };
-        let first = EventId { stream: session.standalone, number: reader.next_number().saturating_sub(1) };
-        let priming = stream::iter(priming(session, first));
-        Ok(priming.chain(read(reader, None)).boxed())
+        Ok(primed(session, reader))
+    }
+
+    async fn resumed_standalone(
+        &self,
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+        after: EventId,
+    ) -> Result<Reader, McpError> {
+        match self.still_written_here(replicas, session).await {
+            Some(log) if after.number < log.next() => Ok(log.read_from(after.number + 1, self.keep_alive())),
+            // Of a log that knows less than the client.
+            _ => self.taken_over(replicas, session, Some(after.number)).await,
+        }
+    }
+
+    async fn still_written_here(&self, replicas: &Arc<Replicas>, session: &Arc<Session>) -> Option<Arc<StreamLog>> {
+        let log = session.standalone_here()?;
+        let is_elsewhere = replicas.is_standalone_elsewhere(session, log.next()).await;
+        (!is_elsewhere).then_some(log)
     }
 
     fn unread(&self, log: &Arc<StreamLog>) -> Reader {
@@ -140,13 +187,14 @@ impl Serve<'_> {
         session: &Arc<Session>,
         seen: Option<u64>,
     ) -> Result<Reader, McpError> {
-        let retention = self.retention();
-        let taken = replicas.take_standalone(session, seen, retention.read_events).await;
-        let Taken { events, next, moved } = taken.map_err(|_| McpError::store_unavailable())?;
+        let (retention, now) = (self.retention(), self.endpoint.clock.now());
+        let taken = replicas.take_standalone(session, (seen, now), retention.read_events).await;
+        let Takeover { events, next, moved, ttl } = taken.map_err(|_| McpError::store_unavailable())?;
         let read = seen.map_or(next, |seen| seen.saturating_add(1));
         let log = StreamLog::restored(events, (read, next), retention);
-        let writing = session.take_standalone(&log);
-        let recorder = Recorder::new(replicas, session, session.standalone, "", retention.read_events);
+        // Another GET at this replica was quicker: this one may come again.
+        let writing = session.take_standalone(&log, next).ok_or_else(McpError::store_unavailable)?;
+        let recorder = Recorder::of_standalone(replicas, session, retention.read_events, ttl);
         self.tell(StandaloneWriter::new(session, &log, Some(recorder)), writing, moved);
         Ok(log.read_from(read, self.keep_alive()))
     }
@@ -156,6 +204,12 @@ impl Serve<'_> {
         let ends = Ends { writing, stop: self.endpoint.stop.clone() };
         self.endpoint.tasks.spawn(tell_session(writer, changes, self.sight(), ends, moved));
     }
+}
+
+/// A standalone stream, with the event before it where the revision has one: under the id of whatever came before.
+fn primed(session: &Session, reader: Reader) -> BoxStream<'static, Bytes> {
+    let before = EventId { stream: session.standalone, number: reader.next_number().saturating_sub(1) };
+    stream::iter(priming(session, before)).chain(read(reader, None)).boxed()
 }
 
 /// What the caller of an open stream may know of, asked anew for each change: the policy may change meanwhile.

@@ -22,6 +22,9 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// What an entry takes besides its value. Chosen: key, map and times, about.
 const OVERHEAD_BYTES: usize = 128;
 
+/// Between two looks for what is over, while the store is full. Chosen: going through all of it takes milliseconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// The store.
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -32,8 +35,8 @@ pub struct MemoryStore {
 struct State {
     kept: HashMap<Key, Kept>,
     bytes: usize,
-    /// How many there may be before what is over is looked for.
-    next_sweep: usize,
+    /// Before then nobody looks for what is over again.
+    next_sweep: Option<Instant>,
 }
 
 struct Kept {
@@ -127,12 +130,6 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
-    /// As if it had been started anew.
-    #[cfg(test)]
-    pub(crate) fn forget_all(&self) {
-        *self.lock() = State::default();
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,13 +150,15 @@ impl State {
     }
 
     fn keep(&mut self, key: Key, content: Content, ttl: Duration) -> Result<(), StoreError> {
-        self.remove(&key);
-        if self.kept.len() >= self.next_sweep || self.bytes + content.bytes() > MAX_BYTES {
+        let before = |state: &Self| state.kept.get(&key).map_or(0, |kept| kept.content.bytes());
+        let is_full = |state: &Self| state.bytes - before(state) + content.bytes() > MAX_BYTES;
+        if is_full(self) && self.next_sweep.is_none_or(|next| Instant::now() >= next) {
             self.sweep();
         }
-        if self.bytes + content.bytes() > MAX_BYTES {
+        if is_full(self) {
             return Err(StoreError::Full);
         }
+        self.remove(&key);
         self.bytes += content.bytes();
         self.kept.insert(key, Kept { content, until: Instant::now() + ttl });
         Ok(())
@@ -185,12 +184,12 @@ impl State {
         Ok(true)
     }
 
-    /// What is over goes. Not at each write, so that writing stays cheap.
+    /// What is over goes. Only where room is needed, and not at each write then: writing stays cheap.
     fn sweep(&mut self) {
         let now = Instant::now();
         self.kept.retain(|_, kept| kept.until > now);
         self.bytes = self.kept.values().map(|kept| kept.content.bytes()).sum();
-        self.next_sweep = self.kept.len() * 2 + 64;
+        self.next_sweep = Some(now + SWEEP_EVERY);
     }
 }
 

@@ -18,7 +18,7 @@ use tests::cluster::TestCa;
 use tests::issuer::{IssuerOptions, TestIssuer};
 use tokio::process::{Child, Command};
 
-use crate::usage::Usage;
+use crate::{idle::SharedRedis, usage::Usage};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -40,7 +40,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts the program `server` and waits until it is ready.
-    pub(crate) async fn start(server: &Path) -> Result<Self> {
+    /// With a Redis where that is given.
+    pub(crate) async fn start(server: &Path, redis: Option<&SharedRedis>) -> Result<Self> {
         // Nothing else in this process installs them.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
@@ -48,7 +49,7 @@ impl Gateway {
         let issuer = TestIssuer::start(LOOPBACK, &ca, IssuerOptions::default()).await?;
         let (public, admin) = (free_address()?, free_address()?);
         let url = format!("http://{public}/mcp");
-        let files = files(&url, &issuer)?;
+        let files = files(&url, &issuer, redis)?;
         let child = Command::new(server)
             .arg("--config")
             .arg(files.path().join(CONFIG_FILE))
@@ -109,7 +110,7 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((LOOPBACK, 0))?.local_addr()?)
 }
 
-fn files(url: &str, issuer: &TestIssuer) -> Result<TempDir> {
+fn files(url: &str, issuer: &TestIssuer, redis: Option<&SharedRedis>) -> Result<TempDir> {
     let folder = TempDir::new().context("cannot make a folder for the configuration")?;
     let ca_file = folder.path().join("ca.crt");
     fs::write(&ca_file, issuer.ca_pem())?;
@@ -127,7 +128,7 @@ fn files(url: &str, issuer: &TestIssuer) -> Result<TempDir> {
         builtins: Builtins { ping: true, echo: true, health_check: true },
         upstreams: Vec::new(),
         sealing_key_files: Vec::new(),
-        redis: None,
+        redis: redis.map(SharedRedis::config),
         observability: Observability { log_level: LogLevel::Info, otlp_endpoint: None },
         allow_private_addresses: true,
     };

@@ -6,11 +6,15 @@
 //! cargo run --release --package tests --example load -- --clients 1000 --calls 1000000
 //! ```
 //!
+//! With `--idle 10000` it opens so many sessions of an older revision and so many listen streams instead, and says what each
+//! costs the gateway and a real Redis.
+//!
 //! Real tokens of one issuer, a person for each client, both eras and all revisions, over loopback. It prints what it
 //! counted and ends with 1 if one answer was another's. A figure of memory is of this machine and this run.
 
 mod client;
 mod gateway;
+mod idle;
 mod usage;
 
 use std::{
@@ -42,6 +46,9 @@ struct Cli {
     /// How many requests they send together. Memory is read after a tenth of them and at the end.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
+    /// Open so many sessions and streams instead, and leave them idle.
+    #[arg(long, value_name = "COUNT")]
+    idle: Option<usize>,
     /// The gateway [default: `mcp-server` of the same profile, which must have been built].
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -59,7 +66,11 @@ struct Counts {
 async fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let server = cli.server.clone().map_or_else(beside_us, Ok)?;
-    let gateway = Gateway::start(&server).await?;
+    if let Some(count) = cli.idle {
+        idle::measure(&server, count).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let gateway = Gateway::start(&server, None).await?;
     println!("before: {}", gateway.usage().await?);
     let counts = Arc::new(Counts::default());
     let start = Instant::now();

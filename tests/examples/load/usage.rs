@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 /// What one process holds at a moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Usage {
-    resident_kib: u64,
+    pub(crate) resident_kib: u64,
     threads: u64,
     descriptors: usize,
     /// By the gateway's own count.

@@ -71,6 +71,7 @@ fn valid(document: &str) -> ValidServer {
 fn settings() -> OperatorSettings {
     OperatorSettings {
         server_image: "server:test".to_owned(),
+        redis_image: String::new(),
         operator_namespace: "mcp-foundry-system".to_owned(),
         operator_pod_labels: [("app.kubernetes.io/name".to_owned(), "mcp-operator".to_owned())].into(),
         scraper_namespace_labels: std::collections::BTreeMap::new(),

@@ -5,16 +5,13 @@
 
 use crds::gateway_config::{AuthMode, CONFIG_FILE, POLICY_FILE};
 use k8s_openapi::{
-    api::core::v1::{
-        Capabilities, Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SecurityContext,
-        SleepAction,
-    },
+    api::core::v1::{Container, ContainerPort, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SleepAction},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
 use super::{PRE_STOP_SECONDS, volumes};
 use crate::{
-    desired::{ADMIN_PORT, PUBLIC_PORT, service::PUBLIC_PORT_NAME},
+    desired::{ADMIN_PORT, PUBLIC_PORT, pod_security::no_privilege, service::PUBLIC_PORT_NAME},
     validate::ValidServer,
 };
 
@@ -87,17 +84,5 @@ fn probe(path: &str) -> Probe {
         }),
         timeout_seconds: Some(2),
         ..Probe::default()
-    }
-}
-
-/// What Pod Security «restricted» asks of a container, and a root file system that nobody writes.
-fn no_privilege() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        privileged: Some(false),
-        read_only_root_filesystem: Some(true),
-        run_as_non_root: Some(true),
-        capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
-        ..SecurityContext::default()
     }
 }

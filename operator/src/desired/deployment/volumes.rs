@@ -1,6 +1,9 @@
-//! What is mounted, and where: configuration, policy, sealing key, CA bundles of issuers, keys of the API server, and a cache.
+//! What is mounted, and where: configuration, policy, sealing key, CA bundles of issuers, keys of the API server, a cache, and what
+//! opens a Redis.
 //!
 //! Whole directories, never `subPath`: the kubelet updates only those in place, and the policy must.
+
+mod redis;
 
 use k8s_openapi::{
     api::core::v1::{ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount},
@@ -10,6 +13,7 @@ use k8s_openapi::{
 use crate::{
     desired::{
         metadata::{config_map_name, policy_config_map_name},
+        pod_security::GROUP_READS,
         sealing_key::{sealing_directory, sealing_secret_name},
         service_account_keys::{KEYS_DIRECTORY, service_account_keys_name},
     },
@@ -36,9 +40,6 @@ const KEY_CACHE_VOLUME: &str = "key-cache";
 /// Chosen: the sets of 16 issuers of at most 256 KiB each, twice, since a new file is written beside the old one; twice that.
 const KEY_CACHE_SIZE: &str = "16Mi";
 
-/// For the process's group (`fsGroup`) and nobody else.
-const GROUP_READS: i32 = 0o440;
-
 pub(super) fn volumes(valid: &ValidServer) -> Vec<Volume> {
     let config = config_map_name(&valid.name, &valid.config_revision);
     let policy = policy_config_map_name(&valid.name);
@@ -50,6 +51,7 @@ pub(super) fn volumes(valid: &ValidServer) -> Vec<Volume> {
     if keeps_keys(valid) {
         volumes.push(key_cache());
     }
+    volumes.extend(redis::volumes(valid));
     volumes
 }
 
@@ -67,6 +69,7 @@ pub(super) fn mounts(valid: &ValidServer) -> Vec<VolumeMount> {
         let written = VolumeMount { read_only: None, ..mount(KEY_CACHE_VOLUME.to_owned(), KEY_CACHE_DIRECTORY) };
         mounts.push(written);
     }
+    mounts.extend(redis::mounts(valid));
     mounts
 }
 

@@ -204,6 +204,85 @@ fn metadata_services_and_the_node_are_never_reached() {
     }
 }
 
+const MANAGED: &str = "{ auth: { issuers: [{ issuer: https://login.example.com }] }, redis: { mode: Managed } }";
+
+#[test]
+fn the_gateway_reaches_its_own_redis_on_one_port() {
+    let policy = policy(MANAGED);
+    assert!(flow(&policy, &gateway(), &redis(), "TCP", 6379));
+    for port in [22, 443, 6380, 16379, 26379] {
+        assert!(!flow(&policy, &gateway(), &redis(), "TCP", port), "{port}");
+    }
+    assert!(!flow(&policy, &gateway(), &redis(), "UDP", 6379));
+}
+
+/// Source: operator.md, `borrowed-redis`.
+#[test]
+fn a_redis_is_reached_by_its_own_gateway_alone() {
+    let policy = policy(MANAGED);
+    let namesake = [("app.kubernetes.io/name", "mcp-server"), ("app.kubernetes.io/instance", "tools")];
+    let neighbour_server = [("app.kubernetes.io/name", "mcp-server"), ("app.kubernetes.io/instance", "others")];
+    for end in [
+        neighbour(),
+        operator(),
+        scraper(),
+        traefik(),
+        redis(),
+        End::pod("elsewhere", &namesake, "10.1.0.30"),
+        End::pod("demo", &neighbour_server, "10.1.0.31"),
+        End::address("198.51.100.7"),
+    ] {
+        assert!(!flow(&policy, &end, &redis(), "TCP", 6379), "{end:?}");
+    }
+}
+
+#[test]
+fn a_redis_reaches_nothing() {
+    let policy = policy(MANAGED);
+    for end in [gateway(), neighbour(), operator(), End::address("203.0.113.5"), End::address("169.254.169.254")] {
+        for port in [53, 80, 443, 6379, 6443, 8080] {
+            for protocol in ["TCP", "UDP"] {
+                assert!(!flow(&policy, &redis(), &end, protocol, port), "{end:?} {port}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gateway_reaches_no_redis_but_its_own() {
+    let policy = policy(MANAGED);
+    let others = [("app.kubernetes.io/name", "mcp-redis"), ("app.kubernetes.io/instance", "others")];
+    let namesake = [("app.kubernetes.io/name", "mcp-redis"), ("app.kubernetes.io/instance", "tools")];
+    for end in [
+        End::pod("demo", &others, "10.1.0.40"),
+        End::pod("elsewhere", &namesake, "10.1.0.41"),
+        End::address("203.0.113.5"),
+    ] {
+        assert!(!flow(&policy, &gateway(), &end, "TCP", 6379), "{end:?}");
+    }
+}
+
+#[test]
+fn a_redis_of_the_user_is_reached_on_its_ports_and_sentinels_lead_to_the_usual_one() {
+    let external = |fields: &str| {
+        policy(&format!(
+            "{{ auth: {{ issuers: [{{ issuer: https://login.example.com }}] }}, redis: {{ mode: External, external: {{ {fields} }} }} }}"
+        ))
+    };
+    let one = external("addresses: ['redis.example.com:6380']");
+    for end in
+        [End::address("203.0.113.5"), End::address("2001:db8::5"), End::pod("team-b", &[("app", "redis")], "10.1.0.7")]
+    {
+        assert!(flow(&one, &gateway(), &end, "TCP", 6380));
+        assert!(!flow(&one, &gateway(), &end, "TCP", 6379));
+    }
+    assert!(!flow(&one, &gateway(), &End::address("169.254.169.254"), "TCP", 6380));
+    let sentinels = external("topology: Sentinel, masterName: main, addresses: ['a.example.com:26379']");
+    for port in [6379, 26379] {
+        assert!(flow(&sentinels, &gateway(), &End::address("203.0.113.5"), "TCP", port));
+    }
+}
+
 #[test]
 fn other_pods_of_the_namespace_are_left_alone() {
     let policy = policy(INSIDE);
@@ -217,12 +296,19 @@ fn policy(spec: &str) -> Vec<NetworkPolicy> {
 
 fn policy_with(spec: &str, settings: &OperatorSettings) -> Vec<NetworkPolicy> {
     let valid = validate(&mcp_server(spec), &Observed::default(), settings).unwrap();
-    vec![desired(&valid).network_policy]
+    let desired = desired(&valid);
+    let redis = desired.redis.map(|redis| redis.network_policy);
+    std::iter::once(desired.network_policy).chain(redis).collect()
 }
 
 fn gateway() -> End {
     let labels = [("app.kubernetes.io/name", "mcp-server"), ("app.kubernetes.io/instance", "tools")];
     End::pod("demo", &labels, "10.1.0.10")
+}
+
+fn redis() -> End {
+    let labels = [("app.kubernetes.io/name", "mcp-redis"), ("app.kubernetes.io/instance", "tools")];
+    End::pod("demo", &labels, "10.1.0.12")
 }
 
 fn operator() -> End {

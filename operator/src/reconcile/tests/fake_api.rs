@@ -237,8 +237,10 @@ impl World {
     fn delete(&mut self, target: &Target, body: &[u8]) -> (StatusCode, Value) {
         let options: Value = serde_json::from_slice(body).unwrap();
         let Some(object) = self.objects.get(&target.key()) else { return failure(404, "not found") };
-        for precondition in ["uid", "resourceVersion"] {
-            if options["preconditions"][precondition] != object["metadata"][precondition] {
+        // A Secret is deleted unread, by its name alone.
+        let preconditions: &[&str] = if target.resource == "secrets" { &[] } else { &["uid", "resourceVersion"] };
+        for precondition in preconditions {
+            if options["preconditions"][*precondition] != object["metadata"][*precondition] {
                 return failure(409, "precondition failed");
             }
         }

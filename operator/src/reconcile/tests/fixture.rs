@@ -108,6 +108,7 @@ impl Operator {
         let caches = Caches {
             mcp_servers,
             deployments: cache(&mut fill, CachedKind::Child(ChildKind::Deployment), "deployments"),
+            stateful_sets: cache(&mut fill, CachedKind::Child(ChildKind::StatefulSet), "statefulsets"),
             pods: cache(&mut fill, CachedKind::Pod, "pods"),
             replica_sets: cache(&mut fill, CachedKind::ReplicaSet, "replicasets"),
             config_maps: cache(&mut fill, CachedKind::Child(ChildKind::ConfigMap), "configmaps"),
@@ -115,6 +116,11 @@ impl Operator {
             services: cache(&mut fill, CachedKind::Child(ChildKind::Service), "services"),
             network_policies: cache(&mut fill, CachedKind::Child(ChildKind::NetworkPolicy), "networkpolicies"),
             ingresses: cache(&mut fill, CachedKind::Child(ChildKind::Ingress), "ingresses"),
+            disruption_budgets: cache(
+                &mut fill,
+                CachedKind::Child(ChildKind::PodDisruptionBudget),
+                "poddisruptionbudgets",
+            ),
             index,
         };
         let requests = Requests::new(api.client(), fence);
@@ -174,7 +180,9 @@ impl Operator {
             ChildKind::NetworkPolicy,
             ChildKind::Service,
             ChildKind::Deployment,
+            ChildKind::StatefulSet,
             ChildKind::Ingress,
+            ChildKind::PodDisruptionBudget,
         ] {
             self.ctx.written.relisted(kind, None);
         }

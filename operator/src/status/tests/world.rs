@@ -4,7 +4,9 @@ use crds::{
     McpServer,
     conditions::Reason,
     gateway_config::{GatewayPolicy, Versioned as _},
-    gateway_report::{GatewayReport, IssuerReport, KeySetState, REPORT_VERSION, ToolsReport, UpstreamReport},
+    gateway_report::{
+        GatewayReport, IssuerReport, KeySetState, REPORT_VERSION, RedisReport, RedisState, ToolsReport, UpstreamReport,
+    },
     mcp_server::McpServerStatus,
     revision::revision,
 };
@@ -13,10 +15,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 
 use crate::{
-    desired::{Desired, annotation::DESIRED_HASH, desired},
+    desired::{annotation::DESIRED_HASH, desired},
     observed::{
         ChildKind, DeploymentCondition, HopError, MetadataAnswer, Observed, ObservedChild, ObservedDeployment,
-        ObservedPod, PodVerification, ServiceAccountKeys, UnauthenticatedAnswer, Volumes,
+        ObservedPod, ObservedStatefulSet, PodVerification, ServiceAccountKeys, UnauthenticatedAnswer, Volumes,
     },
     status::{Applied, Failed, Outcome, status},
     validate::{
@@ -67,6 +69,37 @@ impl World {
         let mut world = Self::serving(&spec);
         for pod in 0..2 {
             world.report(pod).upstreams = ["search", "wiki"].map(connected).into();
+        }
+        world
+    }
+
+    /// A Redis of its own, which every pod has reached.
+    pub(super) fn with_own_redis(required: bool) -> Self {
+        let mut world = Self::with_redis(&format!("{{ mode: Managed, required: {required} }}"));
+        world.observed.redis.stateful_set = Some(ObservedStatefulSet {
+            generation: 1,
+            observed_generation: 1,
+            updated_replicas: 1,
+            ready_replicas: 1,
+            ..ObservedStatefulSet::default()
+        });
+        let pod = ObservedPod { name: "tools-redis-0".to_owned(), ready: true, ..ObservedPod::default() };
+        world.observed.redis.pods = vec![pod];
+        world
+    }
+
+    /// A Redis of the user, which every pod has reached.
+    pub(super) fn with_users_redis() -> Self {
+        Self::with_redis(
+            "{ mode: External, external: { addresses: ['redis.example.com:6379'], credentialsSecretRef: { name: redis-user } } }",
+        )
+    }
+
+    fn with_redis(redis: &str) -> Self {
+        let spec = format!("{}, redis: {redis} }}", EXPOSED.strip_suffix(" }").unwrap());
+        let mut world = Self::serving(&spec);
+        for pod in 0..2 {
+            world.redis(pod, RedisState::Ready, true, None);
         }
         world
     }
@@ -232,6 +265,12 @@ impl World {
         pod.verification = Some(verification);
     }
 
+    /// What a pod reports of the Redis.
+    pub(super) fn redis(&mut self, index: usize, state: RedisState, connected_once: bool, last_error: Option<&str>) {
+        let last_error = last_error.map(str::to_owned);
+        self.report(index).redis = Some(RedisReport { state, connected_once, last_error });
+    }
+
     /// What a pod reports of its first upstream, `search`.
     pub(super) fn search(&mut self, index: usize) -> &mut UpstreamReport {
         &mut self.report(index).upstreams[0]
@@ -328,28 +367,8 @@ fn verification(valid: &ValidServer) -> PodVerification {
 }
 
 fn children(valid: &ValidServer) -> Vec<ObservedChild> {
-    let Desired {
-        service_account,
-        config_map,
-        policy_config_map,
-        service_account_keys,
-        network_policy,
-        service,
-        sealing_secret: _,
-        deployment,
-        ingress,
-    } = desired(valid);
-    let mut children = vec![
-        child(ChildKind::ServiceAccount, service_account.metadata),
-        child(ChildKind::ConfigMap, config_map.metadata),
-        child(ChildKind::ConfigMap, policy_config_map.metadata),
-        child(ChildKind::NetworkPolicy, network_policy.metadata),
-        child(ChildKind::Service, service.metadata),
-        child(ChildKind::Deployment, deployment.metadata),
-    ];
-    children.extend(service_account_keys.map(|keys| child(ChildKind::ConfigMap, keys.metadata)));
-    children.extend(ingress.map(|ingress| child(ChildKind::Ingress, ingress.metadata)));
-    children
+    let desired = desired(valid);
+    desired.children().into_iter().map(|(kind, metadata)| child(kind, metadata.clone())).collect()
 }
 
 fn child(kind: ChildKind, metadata: ObjectMeta) -> ObservedChild {
@@ -360,7 +379,7 @@ fn child(kind: ChildKind, metadata: ObjectMeta) -> ObservedChild {
 /// Something that happens to a world.
 type Blow = fn(&mut World);
 
-const BLOWS: [Blow; 22] = [
+const BLOWS: [Blow; 26] = [
     |world| world.forget_child("Service"),
     |world| world.observed.children.clear(),
     |world| world.observed.deployment = None,
@@ -383,6 +402,10 @@ const BLOWS: [Blow; 22] = [
     |world| verifications(world, |verification| verification.report = Err(HopError::TimedOut)),
     |world| verifications(world, |verification| verification.unauthenticated = Ok(answer(200, None))),
     |world| verifications(world, |verification| verification.metadata = Err(HopError::Unreadable)),
+    |world| world.observed.redis.stateful_set.iter_mut().for_each(|redis| redis.ready_replicas = 0),
+    |world| world.observed.redis.pods.iter_mut().for_each(|pod| pod.waiting_reason = Some("ErrImagePull".to_owned())),
+    |world| reports(world, |report| report.redis.iter_mut().for_each(|redis| redis.state = RedisState::Failing)),
+    |world| reports(world, |report| report.redis.iter_mut().for_each(|redis| redis.connected_once = false)),
     |world| reports(world, |report| report.policy_revision = "0000000000".to_owned()),
     |world| reports(world, |report| report.upstreams.iter_mut().for_each(|upstream| upstream.ready = false)),
     |world| reports(world, |report| report.upstreams.iter_mut().for_each(|upstream| upstream.connected_once = false)),
@@ -406,11 +429,14 @@ fn reports(world: &mut World, change: fn(&mut GatewayReport)) {
 
 /// Any world that has suffered up to three blows.
 pub(super) fn any() -> impl Strategy<Value = World> {
-    let starts: [fn() -> World; 11] = [
+    let starts: [fn() -> World; 14] = [
         World::just_applied,
         World::starting,
         World::settled,
         World::with_upstreams,
+        || World::with_own_redis(true),
+        || World::with_own_redis(false),
+        World::with_users_redis,
         World::open,
         World::hanging_rollout,
         World::for_service_accounts,

@@ -1,44 +1,18 @@
-use futures::FutureExt as _;
-
 use super::*;
 use crate::{
     auth::Principal,
     features::{Changes, Features, testing},
-    mcp::{
-        CallRecord,
-        audit::Observation,
-        record::MethodLabel,
-        session::tests::{one as one_session, subscribe},
-        stream_log::{Reader, Retention},
-    },
+    mcp::{CallRecord, audit::Observation, record::MethodLabel},
     places::Places,
 };
 
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
+pub(in crate::mcp) const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// One more than a listener may be behind.
-const TOO_MANY: usize = 257;
+pub(in crate::mcp) const TOO_MANY: usize = 257;
 
-/// What is told to a session about `told`, up to the moment at which nothing more is there to be told.
-fn told_to(session: &Arc<Session>, sees_others: bool, told: &[Change]) -> Vec<String> {
-    let changes = Changes::default();
-    let (log, _) = session.standalone(Retention { read_events: 0, bytes: 100_000 });
-    let ends = Ends { writing: CancellationToken::new(), stop: CancellationToken::new() };
-    let writer = StandaloneWriter::new(session, &log, None);
-    let tell = tell_session(writer, changes.listen(), Sight::new(move || sees_others), ends, false);
-    for change in told {
-        changes.tell(change.clone());
-    }
-    assert!(tell.now_or_never().is_none(), "the session goes on");
-    there(&mut log.read_from(0, KEEP_ALIVE))
-}
-
-/// The messages that a reader finds at once, each as method and URI.
-fn there(reader: &mut Reader) -> Vec<String> {
-    std::iter::from_fn(|| reader.next().now_or_never().flatten()).map(|event| said(&event)).collect()
-}
-
-fn said(event: &[u8]) -> String {
+/// An event as method and URI.
+pub(in crate::mcp) fn said(event: &[u8]) -> String {
     let text = std::str::from_utf8(event).unwrap();
     let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or(text);
     let message: Value = serde_json::from_str(data).unwrap_or_else(|_| panic!("{text}"));
@@ -46,38 +20,8 @@ fn said(event: &[u8]) -> String {
     [method, message["params"]["uri"].as_str().unwrap_or_default()].join(" ").trim_end().to_owned()
 }
 
-fn resource(uri: &str) -> Change {
+pub(in crate::mcp) fn resource(uri: &str) -> Change {
     Change::Resource(uri.into())
-}
-
-#[tokio::test]
-async fn a_session_hears_of_lists_and_of_what_it_subscribed_to() {
-    let session = one_session();
-    subscribe(&session, "a:1");
-    let all = [Change::Tools, Change::Prompts, Change::Resources, resource("a:1"), resource("a:2")];
-    assert_eq!(
-        told_to(&session, true, &all),
-        ["tools/list_changed", "prompts/list_changed", "resources/list_changed", "resources/updated a:1"]
-    );
-}
-
-#[tokio::test]
-async fn who_may_know_of_tools_alone_hears_of_tools_alone() {
-    let session = one_session();
-    subscribe(&session, "a:1");
-    let all = [Change::Tools, Change::Prompts, Change::Resources, resource("a:1")];
-    assert_eq!(told_to(&session, false, &all), ["tools/list_changed"]);
-    assert_eq!(told_to(&one_session(), false, &vec![resource("a:2"); TOO_MANY]), ["tools/list_changed"]);
-}
-
-#[tokio::test]
-async fn a_session_that_fell_behind_takes_all_that_it_subscribed_to_for_changed() {
-    let session = one_session();
-    subscribe(&session, "a:1");
-    assert_eq!(
-        told_to(&session, true, &vec![resource("a:2"); TOO_MANY]),
-        ["tools/list_changed", "prompts/list_changed", "resources/list_changed", "resources/updated a:1"]
-    );
 }
 
 struct Unobserved;

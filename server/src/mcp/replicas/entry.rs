@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-/// The longest id of a request that is remembered, in bytes as the client wrote it. Chosen: a UUID has 38.
-const MAX_REQUEST_BYTES: usize = 256;
+use crate::mcp::envelope::MAX_ID_BYTES;
 
 /// An entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub(super) enum What {
 
 /// The id as far as it is remembered.
 pub(super) fn remembered(request: &str) -> Box<str> {
-    if request.len() <= MAX_REQUEST_BYTES { request.into() } else { Box::default() }
+    if request.len() <= MAX_ID_BYTES { request.into() } else { Box::default() }
 }
 
 impl LogEntry {
@@ -76,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_id_is_not_remembered() {
+    fn an_id_that_no_request_can_have_is_not_remembered() {
         assert_eq!(&*remembered("1"), "1");
-        assert_eq!(&*remembered(&"x".repeat(MAX_REQUEST_BYTES + 1)), "");
+        assert_eq!(&*remembered(&"x".repeat(MAX_ID_BYTES + 1)), "");
     }
 }

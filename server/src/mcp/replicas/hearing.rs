@@ -1,21 +1,23 @@
 //! Hears what other replicas tell, says that this one lives, and tells what changes here.
 //!
-//! One task, until the process has drained. Messages may be lost and come from whoever may write to the store: they make
-//! this process look, and never grant anything.
+//! Until the process has drained. Messages may be lost and come from whoever may write to the store: they make this process
+//! look, and never grant anything. Hearing never waits for the store: what is to be looked at is noted, and looked at beside.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashSet,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::{StreamExt as _, stream};
 use serde_json::value::RawValue;
 use tokio::{
     sync::{
+        Notify,
         broadcast::{Receiver, error::RecvError},
-        watch,
     },
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,92 +31,17 @@ use crate::{
     store::Heard,
 };
 
-/// How many sessions are looked at together. Chosen: one connection carries them.
+/// How many sessions and questions are looked at together. Chosen: one connection carries them.
 const AT_ONCE: usize = 64;
 
-type Stream = ([u8; 16], u64);
-
-/// Who waits for a stream that another replica writes.
-#[derive(Default)]
-pub(super) struct Waiters(Arc<Mutex<HashMap<Stream, watch::Sender<Called>>>>);
-
-/// How often somebody was called, and which reader is the one.
-#[derive(Clone, Copy, Default)]
-struct Called {
-    wrote: u64,
-    reader: u64,
-}
-
-/// One who waits. Forgotten when it is dropped.
-pub(super) struct Waiter {
-    stream: Stream,
-    number: u64,
-    called: watch::Receiver<Called>,
-    waiters: Arc<Mutex<HashMap<Stream, watch::Sender<Called>>>>,
-}
-
-impl Waiters {
-    /// The one reader of `stream` at this replica: an earlier one ends.
-    pub(super) fn wait_for(&self, session: [u8; 16], stream: u64) -> Waiter {
-        let mut waiting = lock(&self.0);
-        let sender = waiting.entry((session, stream)).or_default();
-        sender.send_modify(|called| called.reader += 1);
-        let mut receiver = sender.subscribe();
-        let number = receiver.borrow_and_update().reader;
-        Waiter { stream: (session, stream), number, called: receiver, waiters: Arc::clone(&self.0) }
-    }
-
-    #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        lock(&self.0).len()
-    }
-
-    fn wrote(&self, stream: Stream) {
-        if let Some(sender) = lock(&self.0).get(&stream) {
-            sender.send_modify(|called| called.wrote += 1);
-        }
-    }
-
-    /// Its readers here end.
-    fn read_elsewhere(&self, stream: Stream) {
-        if let Some(sender) = lock(&self.0).get(&stream) {
-            sender.send_modify(|called| called.reader += 1);
-        }
-    }
-
-    fn all_wrote(&self) {
-        for sender in lock(&self.0).values() {
-            sender.send_modify(|called| called.wrote += 1);
-        }
-    }
-}
-
-impl Waiter {
-    /// Until something was written, or, with false, until the stream is read elsewhere.
-    pub(super) async fn called(&mut self) -> bool {
-        self.called.changed().await.is_ok() && self.called.borrow_and_update().reader == self.number
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        let mut waiting = lock(&self.waiters);
-        // This one still counts.
-        if waiting.get(&self.stream).is_some_and(|sender| sender.receiver_count() <= 1) {
-            waiting.remove(&self.stream);
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Between two times at which everything is looked at. Chosen: what was missed is late anyway.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Hears and tells until `stop`.
 pub(in crate::mcp) async fn hear(endpoint: Arc<Inner>, replicas: Arc<Replicas>, stop: CancellationToken) {
-    let hearing = Hearing { endpoint, replicas };
+    let hearing = Hearing { endpoint, replicas, noted: Mutex::default(), news: Notify::new() };
     stop.run_until_cancelled(async {
-        tokio::join!(hearing.hear(), hearing.tell_changes(), hearing.say_alive());
+        tokio::join!(hearing.hear(), hearing.look(), hearing.tell_changes(), hearing.say_alive());
     })
     .await;
 }
@@ -122,6 +49,18 @@ pub(in crate::mcp) async fn hear(endpoint: Arc<Inner>, replicas: Arc<Replicas>, 
 struct Hearing {
     endpoint: Arc<Inner>,
     replicas: Arc<Replicas>,
+    /// What is to be looked at.
+    noted: Mutex<Noted>,
+    news: Notify,
+}
+
+/// Bounded by the sessions that this process knows: others are not noted.
+#[derive(Default)]
+struct Noted {
+    sessions: HashSet<[u8; 16]>,
+    questions: HashSet<([u8; 16], u64)>,
+    /// Messages were missed.
+    everything: bool,
 }
 
 impl Hearing {
@@ -131,62 +70,92 @@ impl Hearing {
             match messages.recv().await {
                 Ok(Heard::Message(sealed)) => {
                     if let Some(message) = self.replicas.opened_message(&sealed) {
-                        self.act(message).await;
+                        self.act(message);
                     }
                 }
-                Ok(Heard::Gap) | Err(RecvError::Lagged(_)) => self.look_everywhere().await,
+                Ok(Heard::Gap) | Err(RecvError::Lagged(_)) => self.note(|noted| noted.everything = true),
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    async fn act(&self, message: Message) {
+    fn note(&self, note: impl FnOnce(&mut Noted)) {
+        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+        self.news.notify_one();
+    }
+
+    fn act(&self, message: Message) {
+        let sessions = &self.endpoint.sessions;
         match message {
             Message::State { session } => {
-                if let Some(session) = self.endpoint.sessions.named(&session) {
-                    self.catch_up(&session).await;
+                if sessions.named(&session).is_some() {
+                    self.note(|noted| noted.sessions.extend([session]));
                 }
             }
             Message::Cancel { session, request } => {
                 let request = serde_json::from_str::<&RawValue>(&request);
-                if let (Some(session), Ok(request)) = (self.endpoint.sessions.named(&session), request) {
+                if let (Some(session), Ok(request)) = (sessions.named(&session), request) {
                     session.cancel(request);
                 }
             }
-            Message::Answered { session, question } => {
-                let session = self.endpoint.sessions.named(&session);
-                if let Some(session) = session.filter(|session| session.waits_for(question)) {
-                    self.replicas.take_answer(&session, question).await;
+            Message::Answered { session: name, question } => {
+                if sessions.named(&name).is_some_and(|session| session.waits_for(question)) {
+                    self.note(|noted| noted.questions.extend([(name, question)]));
                 }
             }
             Message::Wrote { session, stream } => self.replicas.waiters.wrote((session, stream)),
-            Message::Reads { session, stream } => {
-                self.replicas.waiters.read_elsewhere((session, stream));
-                match self.endpoint.sessions.named(&session) {
-                    Some(session) if stream == SHARED_STANDALONE => session.leave_standalone(None),
-                    Some(session) => session.dismiss_reader(stream),
-                    None => {}
+            Message::Reads { session, stream: SHARED_STANDALONE, number } => {
+                if let Some(session) = sessions.named(&session) {
+                    session.leave_standalone(number);
                 }
             }
+            Message::Reads { session: name, stream, .. } => {
+                let session = sessions.named(&name);
+                if session.as_ref().is_some_and(|session| session.dismiss_reader(stream)) {
+                    self.replicas.waiters.read_elsewhere((name, stream));
+                }
+                self.replicas.waiters.displace((name, stream));
+            }
             Message::Changed(changed) => self.endpoint.features.changes().tell_here(changed.into()),
+            Message::Missed => self.note(|noted| noted.everything = true),
         }
     }
 
-    async fn catch_up(&self, session: &Session) {
-        if self.replicas.catch_up(session).await == Ok(CaughtUp::Ended) {
-            self.endpoint.sessions.end(session, self.endpoint.clock.now());
+    async fn look(&self) {
+        loop {
+            self.news.notified().await;
+            let noted = mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+            let named = noted.sessions.iter().filter_map(|name| self.endpoint.sessions.named(name));
+            self.catch_up(named.collect()).await;
+            stream::iter(noted.questions)
+                .for_each_concurrent(AT_ONCE, async |(name, question)| {
+                    if let Some(session) = self.endpoint.sessions.named(&name) {
+                        self.replicas.take_answer(&session, question).await;
+                    }
+                })
+                .await;
+            if noted.everything {
+                self.look_everywhere().await;
+                sleep(BETWEEN_LOOKS).await;
+            }
         }
     }
 
-    /// Messages were missed: whatever they may have said is looked at.
+    async fn catch_up(&self, sessions: Vec<Arc<Session>>) {
+        let catch_up = async |session: Arc<Session>| {
+            if self.replicas.catch_up(&session).await == Ok(CaughtUp::Ended) {
+                self.endpoint.sessions.end(&session, self.endpoint.clock.now());
+            }
+        };
+        stream::iter(sessions).for_each_concurrent(AT_ONCE, catch_up).await;
+    }
+
+    /// Whatever a missed message may have said.
     async fn look_everywhere(&self) {
+        // A store that has lost its data knows nobody.
+        let _ = self.replicas.say_alive().await;
         self.replicas.waiters.all_wrote();
-        let read = self.endpoint.sessions.all().into_iter().filter(|session| session.standalone_here().is_some());
-        stream::iter(read).for_each_concurrent(AT_ONCE, async |session| self.catch_up(&session).await).await;
-        self.all_may_have_changed();
-    }
-
-    fn all_may_have_changed(&self) {
+        self.catch_up(self.endpoint.sessions.all()).await;
         for list in [Change::Tools, Change::Prompts, Change::Resources] {
             self.endpoint.features.changes().tell_here(list);
         }

@@ -15,8 +15,10 @@ pub(super) enum Message {
     Answered { session: [u8; 16], question: u64 },
     /// Something was written to a stream.
     Wrote { session: [u8; 16], stream: u64 },
-    /// A stream is read at the replica that says so.
-    Reads { session: [u8; 16], stream: u64 },
+    /// A stream is read at the replica that says so. The standalone one it has taken under `number`.
+    Reads { session: [u8; 16], stream: u64, number: u64 },
+    /// The replica that says so could not tell something before: whatever it may have been is to be looked at.
+    Missed,
     /// A list has changed, or a resource.
     Changed(Changed),
 }
@@ -38,7 +40,7 @@ struct Told<T> {
 }
 
 impl Message {
-    pub(super) fn from(&self, replica: u64) -> Vec<u8> {
+    pub(super) fn told_by(&self, replica: u64) -> Vec<u8> {
         serde_json::to_vec(&Told { from: replica, message: self }).expect("names, numbers and texts always serialise")
     }
 
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn what_is_told_is_read_and_what_is_not_known_is_not() {
         let message = Message::Changed(Changed::Resource("test://one".into()));
-        assert_eq!(Message::read(&message.from(7)), Some((7, message)));
+        assert_eq!(Message::read(&message.told_by(7)), Some((7, message)));
         assert_eq!(Message::read(br#"{"from":7,"message":{"Later":{}}}"#), None);
         assert_eq!(Message::read(b"\xff"), None);
     }

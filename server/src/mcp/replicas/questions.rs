@@ -70,10 +70,10 @@ impl Replicas {
         Ok(Passed::On)
     }
 
-    /// Takes an answer that another replica left, and gives it to whoever waits here.
+    /// Gives an answer that another replica left to whoever waits here.
     pub(super) async fn take_answer(&self, session: &Session, question: u64) {
         let key = answer_key(session, question);
-        let Ok(Some(sealed)) = self.store.take(&key).await else { return };
+        let Ok(Some(sealed)) = self.store.get(&key).await else { return };
         let Some(content) = self.open(&Place { key: &key, owner: &session.owner, number: 0 }, &sealed) else { return };
         match content.split_first() {
             Some((&RESULT, json)) => {
@@ -86,6 +86,8 @@ impl Replicas {
             }
             _ => {}
         }
+        // Only now: an answer that is taken and lost on the way would be lost for good. Else it ends by itself.
+        let _ = self.store.take(&key).await;
     }
 
     /// Looks for the answers to `questions` now and then, for as long as it is polled.

@@ -1,15 +1,16 @@
 //! Writes the events of one stream into the store, each before it goes to the client.
 //!
-//! So whoever has seen an event can go on after it at any replica. A store that fails does not hold up the stream: what could
-//! not be written is missing elsewhere, and the rest is there.
+//! So whoever has seen an event can go on after it at any replica. A store that fails ends no stream: what could not be
+//! written is missing elsewhere, but for the answer and the end, which are tried again once the client here has them.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    AFTER_END, Message, Place, Replicas, SILENT,
+    AFTER_END, Message, Replicas, SILENT,
     entry::{LogEntry, What, remembered},
     stream_key,
 };
@@ -17,17 +18,23 @@ use crate::{
     mcp::{
         error::McpError,
         result,
-        session::{EventId, Session},
+        session::{EventId, SHARED_STANDALONE, Session},
         sse,
     },
-    store::{Entry, Key, MAX_VALUE_BYTES, StoreError},
+    store::Key,
 };
 
-/// The largest event that is kept, in bytes: what the seal and the entry add fits beside it.
-const MAX_EVENT_BYTES: usize = MAX_VALUE_BYTES - 1024;
+/// The largest event that is kept, in bytes. Chosen: what a slow reader may leave unread (`limits.streamBufferBytes`).
+const MAX_EVENT_BYTES: usize = 256 * 1024;
 
-/// How often a store is asked for more of one log. Chosen: a log keeps a few hundred entries.
-const MAX_PAGES: usize = 64;
+/// For so long the answer and the end are tried again. Chosen: longer than a Redis takes to be started anew.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// After a failure nothing is written for so long: a stream is not held up by each event anew.
+const REST: Duration = Duration::from_secs(1);
 
 /// Writes one stream.
 pub(in crate::mcp) struct Recorder {
@@ -39,8 +46,13 @@ pub(in crate::mcp) struct Recorder {
     request: Box<str>,
     /// How many entries are kept.
     keep: usize,
+    /// How long they are kept after the last one.
+    ttl: Duration,
     /// Nothing more is written: nothing is kept, or another replica writes.
     stopped: bool,
+    rests_until: Option<Instant>,
+    /// The answer, if it could not be written yet.
+    unwritten: Option<(u64, Bytes)>,
 }
 
 /// What became of an event.
@@ -52,120 +64,130 @@ pub(in crate::mcp) enum Recorded {
     WrittenElsewhere,
 }
 
+enum Written {
+    Yes,
+    Elsewhere,
+    Failed,
+}
+
 impl Recorder {
-    /// A recorder of the stream `stream` of `session`, which answers `request`. `keep_events` as for a log in this process.
-    pub(in crate::mcp) fn new(
+    /// A recorder of the stream that answers `request`. `keep_events` as for a log in this process.
+    pub(in crate::mcp) fn of_call(
         replicas: &Arc<Replicas>,
         session: &Arc<Session>,
         stream: u64,
         request: &str,
         keep_events: usize,
     ) -> Self {
+        Self { request: remembered(request), ..Self::new(replicas, session, stream, (keep_events, SILENT)) }
+    }
+
+    /// A recorder of the standalone stream, whose log lives as long as its session.
+    pub(in crate::mcp) fn of_standalone(
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+        keep_events: usize,
+        ttl: Duration,
+    ) -> Self {
+        Self::new(replicas, session, SHARED_STANDALONE, (keep_events, ttl))
+    }
+
+    fn new(
+        replicas: &Arc<Replicas>,
+        session: &Arc<Session>,
+        stream: u64,
+        (keep_events, ttl): (usize, Duration),
+    ) -> Self {
         Self {
             replicas: Arc::clone(replicas),
             key: stream_key(session, stream),
             session: Arc::clone(session),
             stream,
-            request: remembered(request),
+            request: Box::default(),
             // One more for the end.
             keep: keep_events + 1,
+            ttl,
             stopped: keep_events == 0,
+            rests_until: None,
+            unwritten: None,
         }
     }
 
-    /// Writes event `number` of the stream.
+    /// Writes event `number` of the stream, which is not the answer.
     pub(in crate::mcp) async fn record(&mut self, number: u64, event: &Bytes) -> Recorded {
-        if event.len() <= MAX_EVENT_BYTES {
-            return self.write(number, What::Event(event.clone()), SILENT).await;
-        }
-        // Whoever comes back for it elsewhere learns that it cannot have it.
-        let id = EventId { stream: self.stream, number };
-        match unanswered(
-            &self.request,
-            id,
-            "the answer is too large to be kept for a client that comes back: call again",
-        ) {
-            Some(event) => self.write(number, What::Event(event), SILENT).await,
-            None => Recorded::Yes,
-        }
-    }
-
-    /// Nothing more will come; `number` is the one after the last event.
-    pub(in crate::mcp) async fn end(&mut self, number: u64) {
-        self.write(number, What::End, AFTER_END).await;
-    }
-
-    async fn write(&mut self, number: u64, what: What, ttl: Duration) -> Recorded {
-        if self.stopped {
+        let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
+        if self.stopped || rests || !self.may_keep(event) {
             return Recorded::Yes;
         }
+        match self.write(number, What::Event(event.clone()), self.ttl).await {
+            Written::Yes | Written::Failed => Recorded::Yes,
+            Written::Elsewhere => Recorded::WrittenElsewhere,
+        }
+    }
+
+    /// Writes the answer, or that it is too large to be kept. Where that fails, [`Self::end`] tries again.
+    pub(in crate::mcp) async fn record_answer(&mut self, number: u64, event: &Bytes) {
+        if self.stopped {
+            return;
+        }
+        let event = if self.may_keep(event) {
+            Some(event.clone())
+        } else {
+            let why = "the answer is too large to be kept for a client that comes back: call again";
+            unanswered(&self.request, EventId { stream: self.stream, number }, why)
+        };
+        let Some(event) = event else { return };
+        if matches!(self.write(number, What::Event(event.clone()), self.ttl).await, Written::Failed) {
+            self.unwritten = Some((number, event));
+        }
+    }
+
+    /// Nothing more will come; `number` is the one after the last event. Takes its time where the store is away: nobody
+    /// here waits for it any more.
+    pub(in crate::mcp) async fn end(mut self, number: u64) {
+        let begun = Instant::now();
+        while !self.stopped && !self.try_to_end(number).await && begun.elapsed() < PATIENCE {
+            sleep(PAUSE).await;
+        }
+        self.replicas.waiters.ended((self.session.record.name, self.stream));
+    }
+
+    async fn try_to_end(&mut self, number: u64) -> bool {
+        if let Some((number, event)) = self.unwritten.clone() {
+            if matches!(self.write(number, What::Event(event), AFTER_END).await, Written::Failed) {
+                return false;
+            }
+            self.unwritten = None;
+        }
+        !matches!(self.write(number, What::End, AFTER_END).await, Written::Failed)
+    }
+
+    fn may_keep(&self, event: &Bytes) -> bool {
+        event.len() <= MAX_EVENT_BYTES && self.replicas.budget.spend(&self.session.owner, event.len())
+    }
+
+    async fn write(&mut self, number: u64, what: What, ttl: Duration) -> Written {
         let entry = LogEntry { writer: self.replicas.me, request: self.request.clone(), what };
-        match self.replicas.write(&self.key, &self.session, number, &entry, self.keep, ttl).await {
+        match self.replicas.write(&self.key, &self.session, number, &entry, (self.keep, ttl)).await {
             Ok(true) => {
-                let (session, stream) = (self.session.record.name, self.stream);
-                self.replicas.tell(&Message::Wrote { session, stream }).await;
-                Recorded::Yes
+                let stream = (self.session.record.name, self.stream);
+                self.replicas.waiters.wrote(stream);
+                if self.replicas.waiters.is_read_elsewhere(stream) {
+                    self.replicas.tell(&Message::Wrote { session: stream.0, stream: stream.1 }).await;
+                }
+                Written::Yes
             }
             Ok(false) => {
                 self.stopped = true;
-                Recorded::WrittenElsewhere
+                Written::Elsewhere
             }
             Err(problem) => {
                 tracing::debug!("an event is not kept for other replicas: {problem}");
-                Recorded::Yes
+                self.rests_until = Some(Instant::now() + REST);
+                Written::Failed
             }
         }
     }
-}
-
-impl Replicas {
-    /// False, and nothing is written, where the log has this number or a later one.
-    pub(super) async fn write(
-        &self,
-        key: &Key,
-        session: &Session,
-        number: u64,
-        entry: &LogEntry,
-        keep: usize,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        // Entries begin at 1, events at 0.
-        let number = number + 1;
-        let value = self.seal(&Place { key, owner: &session.owner, number }, &entry.to_bytes());
-        self.store.append(key, Entry { number, value }, keep, ttl).await
-    }
-
-    /// Some entries of a stream's log from event `number` on: those that open, each with the number of its event.
-    pub(super) async fn read(&self, key: &Key, session: &Session, number: u64) -> Result<Page, StoreError> {
-        let entries = self.store.read(key, number.saturating_add(1)).await?;
-        let next = entries.last().map(|entry| entry.number);
-        let opened = entries.into_iter().filter_map(|Entry { number, value }| {
-            let opened = self.open(&Place { key, owner: &session.owner, number }, &value)?;
-            Some((number.checked_sub(1)?, LogEntry::read(&opened)?))
-        });
-        Ok(Page { entries: opened.collect(), next })
-    }
-
-    /// All of them. Bounded, whatever a store says.
-    pub(super) async fn read_all(&self, key: &Key, session: &Session, number: u64) -> Result<Page, StoreError> {
-        let mut all = Page { entries: Vec::new(), next: None };
-        for _ in 0..MAX_PAGES {
-            let page = self.read(key, session, all.next.unwrap_or(number)).await?;
-            if page.next.is_none() {
-                break;
-            }
-            all.entries.extend(page.entries);
-            all.next = page.next;
-        }
-        Ok(all)
-    }
-}
-
-/// Some entries of a log.
-pub(super) struct Page {
-    pub(super) entries: Vec<(u64, LogEntry)>,
-    /// The number of the event after the last entry, whether it opened or not; `None` when there was none.
-    pub(super) next: Option<u64>,
 }
 
 /// An event that answers `request` with an error; `None` where nothing is to be answered.

@@ -7,14 +7,15 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
-    AFTER_END, Replicas,
+    AFTER_END, ALIVE, Replicas,
     entry::{LogEntry, What},
-    hearing::Waiter,
+    log::Page,
     recorder::unanswered,
     stream_key,
+    waiters::Waiter,
 };
 use crate::{
     mcp::{
@@ -44,6 +45,11 @@ pub(in crate::mcp) struct Tail {
     /// Who wrote last, and the request that is answered.
     writer: u64,
     request: Box<str>,
+    /// Since when every look found that the writer does not say that it lives.
+    silent_writer: Option<Instant>,
+    /// The end is written from here, for a writer that is gone.
+    ends: bool,
+    last_look: Instant,
     keep_alive: Duration,
     waiter: Waiter,
 }
@@ -58,10 +64,15 @@ impl Replicas {
     ) -> Result<Option<Tail>, StoreError> {
         let key = stream_key(session, after.stream);
         // Before the look, so that nothing is missed between look and wait.
-        let waiter = self.waiters.wait_for(session.record.name, after.stream);
+        let mut waiter = self.waiters.wait_for((session.record.name, after.stream));
         // From the event itself on: whoever names the last one learns who writes.
-        let page = self.read_all(&key, session, after.number).await?;
+        let mut page = self.read(&key, session, after.number).await?;
+        if page.entries.is_empty() {
+            // The event that the client has seen may be the one that could not be kept.
+            page = self.read_all(&key, session, 0).await?;
+        }
         let Some((_, LogEntry { writer, request, .. })) = page.entries.last() else { return Ok(None) };
+        waiter.take_over();
         let mut tail = Tail {
             replicas: Arc::clone(self),
             session: Arc::clone(session),
@@ -72,11 +83,14 @@ impl Replicas {
             ended: false,
             writer: *writer,
             request: request.clone(),
+            silent_writer: None,
+            ends: false,
+            last_look: Instant::now(),
             keep_alive,
             waiter,
         };
-        tail.take(page.entries);
-        self.reads(session, after.stream).await;
+        tail.take(page);
+        self.reads(session, after.stream, 0).await;
         Ok(Some(tail))
     }
 }
@@ -87,9 +101,9 @@ impl Tail {
         stream::unfold(self, |mut tail| async move { Some((tail.next().await?, tail)) }).boxed()
     }
 
-    /// The next event, or a comment when there was none for a while; `None` at the end, and when the stream is read elsewhere.
+    /// The next event, or a comment when there was none for a while; `None` at the end, and when another reads the stream.
     async fn next(&mut self) -> Option<Bytes> {
-        let silent_since = Instant::now();
+        let keep_alive = Instant::now() + self.keep_alive;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -97,60 +111,80 @@ impl Tail {
             if self.ended {
                 return None;
             }
-            let wait = LOOK_AGAIN.min(self.keep_alive.saturating_sub(silent_since.elapsed()));
-            match timeout(wait, self.waiter.called()).await {
-                Ok(false) => return None,
-                Ok(true) => self.look().await,
-                Err(_) if silent_since.elapsed() >= self.keep_alive => return Some(sse::KEEP_ALIVE),
-                Err(_) => {
-                    self.look().await;
-                    if self.events.is_empty() && !self.ended {
-                        self.end_of_the_dead().await;
+            let look_again = self.last_look + LOOK_AGAIN;
+            tokio::select! {
+                biased;
+                is_reader = self.waiter.called() => {
+                    if !is_reader {
+                        return None;
                     }
+                    self.look().await;
                 }
+                () = sleep_until(look_again) => self.look().await,
+                () = sleep_until(keep_alive) => return Some(sse::KEEP_ALIVE),
             }
         }
     }
 
-    /// A store that cannot be reached says nothing: the next look may be better.
     async fn look(&mut self) {
-        if let Ok(page) = self.replicas.read(&self.key, &self.session, self.next).await {
-            self.take(page.entries);
+        self.last_look = Instant::now();
+        loop {
+            // A store that cannot be reached says nothing, of the writer neither: the next look may be better.
+            let Ok(page) = self.replicas.read(&self.key, &self.session, self.next).await else {
+                self.silent_writer = None;
+                return;
+            };
+            let is_full = page.is_full;
+            self.take(page);
+            if !is_full {
+                break;
+            }
+        }
+        if self.events.is_empty() && !self.ended {
+            self.look_for_the_writer().await;
         }
     }
 
-    fn take(&mut self, entries: Vec<(u64, LogEntry)>) {
-        for (number, LogEntry { writer, what, .. }) in entries {
+    fn take(&mut self, page: Page) {
+        for (number, LogEntry { writer, what, .. }) in page.entries {
             if number < self.next {
                 continue;
             }
-            (self.next, self.writer) = (number + 1, writer);
+            self.writer = writer;
             match what {
                 What::Event(event) => self.events.push_back(event),
                 What::End => self.ended = true,
                 What::Taken => {}
             }
         }
+        self.next = page.next.map_or(self.next, |next| next.max(self.next));
     }
 
-    /// The process that worked on it is gone, and with it the answer.
-    async fn end_of_the_dead(&mut self) {
-        let Ok(false) = self.replicas.is_alive(self.writer).await else { return };
+    /// A process that has said nothing for long is gone, and with it the answer.
+    async fn look_for_the_writer(&mut self) {
+        if self.ends {
+            return self.write(self.next, What::End).await;
+        }
+        if self.replicas.is_alive(self.writer).await != Ok(false) {
+            self.silent_writer = None;
+            return;
+        }
+        let since = *self.silent_writer.get_or_insert_with(Instant::now);
+        if since.elapsed() < ALIVE {
+            return;
+        }
+        self.ends = true;
         let id = EventId { stream: self.stream, number: self.next };
         let why = "the process that worked on this has ended before it had an answer: call again";
         if let Some(event) = unanswered(&self.request, id, why) {
-            self.write(What::Event(event)).await;
+            self.write(id.number, What::Event(event)).await;
         }
-        self.write(What::End).await;
-        // What was written here, or by who came first.
-        self.look().await;
     }
 
-    async fn write(&self, what: What) {
-        // The end takes the number after whatever is there.
-        let number = self.next + u64::from(what == What::End);
+    async fn write(&self, number: u64, what: What) {
         let entry = LogEntry { writer: self.replicas.me, request: self.request.clone(), what };
-        // Whoever comes second finds what the first has written.
-        let _ = self.replicas.write(&self.key, &self.session, number, &entry, KEEP, AFTER_END).await;
+        // Whoever comes second finds what the first has written: at once, since this calls the readers here.
+        let _ = self.replicas.write(&self.key, &self.session, number, &entry, (KEEP, AFTER_END)).await;
+        self.replicas.waiters.wrote((self.session.record.name, self.stream));
     }
 }

@@ -4,18 +4,20 @@
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 
-use super::{entry::LogEntry, hearing::Waiters, tail::Tail, *};
+mod store;
+
+use self::store::TestStore;
+use super::{entry::LogEntry, tail::Tail, *};
 use crate::{
     features::LogLevel,
     mcp::session::{EventId, tests::shared as shared_session},
-    store::MemoryStore,
 };
 
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 const EVENTS: usize = 8;
 
-fn two() -> (Arc<Replicas>, Arc<Replicas>, Arc<MemoryStore>) {
-    let (store, keys) = (Arc::new(MemoryStore::default()), Arc::new(KeyRing::of_process()));
+fn two() -> (Arc<Replicas>, Arc<Replicas>, Arc<TestStore>) {
+    let (store, keys) = (Arc::new(TestStore::default()), Arc::new(KeyRing::of_process()));
     let replica = || Arc::new(Replicas::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&keys)));
     (replica(), replica(), store)
 }
@@ -37,13 +39,18 @@ async fn a_call_whose_process_is_gone_is_answered_with_an_error_once() {
     let (dead, alive, _) = two();
     let session = shared_session();
     dead.say_alive().await.unwrap();
-    let mut recorder = Recorder::new(&dead, &session, 7, "\"call-1\"", EVENTS);
+    let mut recorder = Recorder::of_call(&dead, &session, 7, "\"call-1\"", EVENTS);
     recorder.record(0, &event("data: first\n\n")).await;
     recorder.record(1, &event("data: second\n\n")).await;
     let mut reader = tail(&alive, &session, 7).await.events();
     assert_eq!(reader.next().await.unwrap(), "data: second\n\n");
-    // While the process counts as alive there is nothing, and then the error.
-    let error = reader.next().await.unwrap();
+    // While the process counts as alive there is nothing but comments, and then the error.
+    let error = loop {
+        match reader.next().await.unwrap() {
+            comment if comment.starts_with(b":") => {}
+            event => break event,
+        }
+    };
     let error = std::str::from_utf8(&error).unwrap();
     assert!(error.starts_with("id: 7-2\ndata: ") && error.contains(r#""id":"call-1""#), "{error}");
     assert!(error.contains("has ended before it had an answer"), "{error}");
@@ -61,7 +68,7 @@ async fn a_reader_whose_messages_are_lost_finds_events_by_itself() {
     let (writer, reading, _) = two();
     let session = shared_session();
     writer.say_alive().await.unwrap();
-    let mut recorder = Recorder::new(&writer, &session, 7, "1", EVENTS);
+    let mut recorder = Recorder::of_call(&writer, &session, 7, "1", EVENTS);
     recorder.record(0, &event("data: first\n\n")).await;
     let mut reader = tail(&reading, &session, 7).await.events();
     assert!(reader.next().now_or_never().is_none());
@@ -76,7 +83,7 @@ async fn a_reader_whose_messages_are_lost_finds_events_by_itself() {
 async fn a_silent_stream_is_kept_alive() {
     let (writer, reading, _) = two();
     let session = shared_session();
-    let mut recorder = Recorder::new(&writer, &session, 7, "1", EVENTS);
+    let mut recorder = Recorder::of_call(&writer, &session, 7, "1", EVENTS);
     recorder.record(0, &event("data: first\n\n")).await;
     let mut reader = tail(&reading, &session, 7).await.events();
     let live = async {
@@ -93,35 +100,61 @@ async fn a_silent_stream_is_kept_alive() {
 async fn the_writer_before_learns_that_the_stream_is_written_elsewhere() {
     let (first, second, _) = two();
     let session = shared_session();
-    let taken = first.take_standalone(&session, None, EVENTS).await.unwrap();
-    assert_eq!((taken.next, taken.moved), (1, false));
-    let mut before = Recorder::new(&first, &session, 0, "", EVENTS);
-    assert_eq!(before.record(1, &event("data: a\n\n")).await, Recorded::Yes);
-    let taken = second.take_standalone(&session, Some(0), EVENTS).await.unwrap();
-    assert_eq!((taken.events, taken.next, taken.moved), (vec![(1, event("data: a\n\n"))], 3, true));
-    assert_eq!(before.record(2, &event("data: b\n\n")).await, Recorded::WrittenElsewhere);
-    assert_eq!(Recorder::new(&second, &session, 0, "", EVENTS).record(3, &event("data: c\n\n")).await, Recorded::Yes);
+    let taken = first.take_standalone(&session, (None, now()), EVENTS).await.unwrap();
+    assert!(!taken.moved);
+    let mut before = Recorder::of_standalone(&first, &session, EVENTS, SILENT);
+    assert_eq!(before.record(taken.next, &event("data: a\n\n")).await, Recorded::Yes);
+    assert!(!first.is_standalone_elsewhere(&session, taken.next + 1).await);
+    let moved = second.take_standalone(&session, (Some(taken.next - 1), now()), EVENTS).await.unwrap();
+    assert_eq!((moved.events, moved.moved), (vec![(taken.next, event("data: a\n\n"))], true));
+    assert!(moved.next > taken.next + 1);
+    assert!(first.is_standalone_elsewhere(&session, taken.next + 1).await);
+    assert_eq!(before.record(taken.next + 1, &event("data: b\n\n")).await, Recorded::WrittenElsewhere);
+    let mut after = Recorder::of_standalone(&second, &session, EVENTS, SILENT);
+    assert_eq!(after.record(moved.next, &event("data: c\n\n")).await, Recorded::Yes);
 }
 
 #[tokio::test]
-async fn event_ids_go_on_after_what_the_client_has_seen_whatever_a_store_has_lost() {
-    let (replica, _, _) = two();
-    let taken = replica.take_standalone(&shared_session(), Some(41), EVENTS).await.unwrap();
-    assert_eq!((taken.events, taken.next, taken.moved), (Vec::new(), 43, true));
-}
-
-#[tokio::test]
-async fn of_two_changes_at_once_none_is_lost() {
-    let (one, two, _) = two();
+async fn event_ids_go_on_after_all_that_were_given_whatever_a_store_has_lost() {
+    let (one, two, store) = two();
     let session = shared_session();
-    // As the other replica knows it.
-    let same = shared_session();
-    one.change(&session, now(), |state| state.subscribe("a:1")).await.unwrap();
-    two.change(&same, now(), |state| state.subscribe("a:2")).await.unwrap();
-    one.catch_up(&session).await.unwrap();
-    for known in [&session, &same] {
-        assert_eq!(known.subscriptions(), ["a:1", "a:2"]);
+    let first = one.take_standalone(&session, (None, now()), EVENTS).await.unwrap();
+    store.forget_all();
+    let later = now() + Duration::from_secs(1);
+    let second = two.take_standalone(&session, (None, later), EVENTS).await.unwrap();
+    assert!(second.next > first.next, "the writer before is not the later one");
+    let seen = second.next + 1_000_000;
+    let third = one.take_standalone(&session, (Some(seen), later), EVENTS).await.unwrap();
+    assert!(third.next > seen && third.moved && third.events.is_empty());
+}
+
+/// Both read before either writes.
+#[tokio::test]
+async fn of_changes_at_the_same_time_none_is_lost() {
+    let (one, two, _) = two();
+    let (session, same) = (shared_session(), shared_session());
+    for round in 0..20 {
+        let uri = |replica: &str| format!("{replica}:{round}");
+        let (ones, twos) = (uri("one"), uri("two"));
+        let first = one.change(&session, now(), |state| state.subscribe(&ones));
+        let second = two.change(&same, now() + Duration::from_millis(5), |state| state.subscribe(&twos));
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!((first, second), (Ok(true), Ok(true)));
     }
+    one.catch_up(&session).await.unwrap();
+    two.catch_up(&same).await.unwrap();
+    assert_eq!((session.subscriptions().len(), same.subscriptions().len()), (40, 40));
+    let ended = one.change(&session, now(), |state| {
+        state.ended = true;
+        true
+    });
+    let level = two.change(&same, now(), |state| {
+        state.log_level = Some(LogLevel::Alert);
+        true
+    });
+    let (ended, level) = tokio::join!(ended, level);
+    assert_eq!((ended, level), (Ok(true), Ok(true)));
+    assert_eq!(two.catch_up(&same).await, Ok(CaughtUp::Ended));
 }
 
 #[tokio::test]
@@ -136,10 +169,9 @@ async fn after_a_loss_of_data_the_next_change_is_news_everywhere() {
     };
     one.change(&session, now(), level(LogLevel::Alert)).await.unwrap();
     store.forget_all();
-    let later = now() + Duration::from_secs(1);
-    two.change(&same, later, level(LogLevel::Debug)).await.unwrap();
+    two.change(&same, now(), level(LogLevel::Debug)).await.unwrap();
     one.catch_up(&session).await.unwrap();
-    assert_eq!(session.log_level(), Some(LogLevel::Debug));
+    assert_eq!(session.log_level(), Some(LogLevel::Debug), "also where both have one number");
 }
 
 /// redis-and-degradation.md, `sealed-values`: altered, moved, or of another key.
@@ -148,7 +180,7 @@ async fn what_does_not_open_counts_as_absent() {
     let (replica, _, store) = two();
     let session = shared_session();
     let key = stream_key(&session, 7);
-    let mut recorder = Recorder::new(&replica, &session, 7, "1", EVENTS);
+    let mut recorder = Recorder::of_call(&replica, &session, 7, "1", EVENTS);
     recorder.record(0, &event("data: secret\n\n")).await;
     let sealed = store.read(&key, 0).await.unwrap().remove(0).value;
     assert!(!sealed.windows(6).any(|window| window == b"secret"));
@@ -179,12 +211,65 @@ async fn the_answer_of_a_stranger_is_not_passed_on() {
 #[tokio::test]
 async fn there_is_one_reader_of_a_stream_and_who_goes_leaves_nothing() {
     let waiters = Waiters::default();
-    let mut first = waiters.wait_for([1; 16], 7);
-    let mut second = waiters.wait_for([1; 16], 7);
+    let (mut first, mut second) = (waiters.wait_for(([1; 16], 7)), waiters.wait_for(([1; 16], 7)));
+    first.take_over();
+    assert!(first.called().now_or_never().is_none());
+    second.take_over();
     assert!(!first.called().await, "the first one ends");
+    waiters.wrote(([1; 16], 7));
+    assert!(second.called().await);
+    waiters.displace(([1; 16], 7));
+    assert!(!second.called().await, "read at another replica");
     drop(first);
-    assert!(second.called().now_or_never().is_none());
     assert_eq!(waiters.count(), 1);
     drop(second);
     assert_eq!(waiters.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_could_not_be_kept_is_kept_later() {
+    let (writer, reading, store) = two();
+    let session = shared_session();
+    let mut recorder = Recorder::of_call(&writer, &session, 7, "1", EVENTS);
+    recorder.record(0, &event("data: first\n\n")).await;
+    let mut reader = tail(&reading, &session, 7).await.events();
+    store.fail(true);
+    recorder.record_answer(1, &event("data: answer\n\n")).await;
+    let end = async {
+        tokio::join!(recorder.end(2), async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            store.fail(false);
+        });
+    };
+    let read = async { (reader.next().await, reader.next().await) };
+    let (read, ()) = tokio::join!(read, end);
+    assert_eq!(read, (Some(event("data: answer\n\n")), None));
+}
+
+#[tokio::test]
+async fn an_event_that_was_seen_and_not_kept_is_no_unknown_one() {
+    let (writer, reading, store) = two();
+    let session = shared_session();
+    let mut recorder = Recorder::of_call(&writer, &session, 7, "1", EVENTS);
+    recorder.record(0, &event("data: first\n\n")).await;
+    store.fail(true);
+    recorder.record(1, &event("data: second\n\n")).await;
+    store.fail(false);
+    let after = EventId { stream: 7, number: 1 };
+    let mut reader = reading.tail(&session, after, KEEP_ALIVE).await.unwrap().unwrap().events();
+    recorder.record_answer(2, &event("data: answer\n\n")).await;
+    assert_eq!(reader.next().await.unwrap(), "data: answer\n\n");
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_too_large_it_is_kept_that_it_is() {
+    let (writer, reading, _) = two();
+    let session = shared_session();
+    let mut recorder = Recorder::of_call(&writer, &session, 7, "1", EVENTS);
+    recorder.record(0, &event("data: first\n\n")).await;
+    recorder.record_answer(1, &Bytes::from(vec![b'x'; 1 << 20])).await;
+    recorder.end(2).await;
+    let events: Vec<_> = tail(&reading, &session, 7).await.events().collect().await;
+    let text = std::str::from_utf8(&events[0]).unwrap();
+    assert!(events.len() == 1 && text.contains("too large to be kept"), "{text}");
 }

@@ -1,6 +1,9 @@
 use std::sync::Mutex;
 
-use futures::future::{pending, ready};
+use futures::{
+    FutureExt as _,
+    future::{pending, ready},
+};
 use http::StatusCode;
 use tokio::sync::oneshot;
 
