@@ -6,6 +6,7 @@
 
 mod activity;
 mod connection;
+mod ending;
 mod slots;
 
 use std::{net::SocketAddr, time::Duration};
@@ -21,6 +22,7 @@ use tower::ServiceExt as _;
 use crate::metrics::Metrics;
 use activity::HeadBudget;
 use connection::{Tasks, serve_connection};
+use ending::Ending;
 use slots::Slots;
 
 /// What answers requests. A cheap handle.
@@ -58,11 +60,20 @@ impl Default for Limits {
     }
 }
 
+/// How connections end after the signal to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// For how long an idle connection is kept, for a request that is on its way.
+    pub linger: Duration,
+    /// For everything; what is left then is cut off.
+    pub deadline: Duration,
+}
+
 /// After an error of `accept`, such as no free file descriptor: long enough that some may be freed,
 /// short enough to go unnoticed. Chosen.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
-/// Serves `service` until `stop`, then lets calls in flight finish for at most `drain`. `metrics` count
+/// Serves `service` until `stop`, then lets calls in flight finish as `drain` says. `metrics` count
 /// the connections, where somebody wants to know.
 ///
 /// Returns how many connections were cut off at the deadline.
@@ -72,14 +83,15 @@ pub async fn run(
     limits: Limits,
     metrics: Option<&Metrics>,
     stop: CancellationToken,
-    drain: Duration,
+    drain: Drain,
 ) -> usize {
     let tasks = Tasks { tracker: TaskTracker::new(), cut_off: CancellationToken::new() };
     let slots = Slots::new(limits);
     let heads = HeadBudget::default();
+    let ending = Ending { stop, linger: drain.linger };
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => break,
+            () = ending.stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, address)) = accepted else {
@@ -95,16 +107,19 @@ pub async fn run(
             }
         };
         let held = (slot, metrics.map(Metrics::connection_opened));
-        let (service, stop, heads) = (service.clone(), stop.clone(), heads.clone());
-        tasks.execute(serve_connection(stream, address, service, tasks.clone(), stop, heads, held));
+        let (service, ending, heads) = (service.clone(), ending.clone(), heads.clone());
+        tasks.execute(serve_connection(stream, address, service, tasks.clone(), ending, heads, held));
     }
     // Closed before the drain: new connections go to another pod.
     drop(listener);
     let Tasks { tracker, cut_off } = tasks;
     tracker.close();
-    let drained = tokio::time::timeout(drain, tracker.wait()).await;
+    let drained = tokio::time::timeout(drain.deadline, tracker.wait()).await;
     let left = if drained.is_err() { tracker.len() } else { 0 };
     cut_off.cancel();
     tracker.wait().await;
     left
 }
+
+#[cfg(test)]
+mod tests;

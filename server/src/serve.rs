@@ -1,6 +1,6 @@
 //! A whole server: two listeners, background tasks, and an end in order.
 //!
-//! The order of the end: unready, `Connection: close` and no new connections, calls finish, background
+//! The order of the end: unready, no new connections, `Connection: close` or GOAWAY to those that are there, calls finish, background
 //! tasks stop, the admin listener closes, telemetry is flushed. Every wait in it has a deadline.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -12,13 +12,17 @@ use crate::{
     admin,
     app::App,
     clock_watch, issuers,
-    listener::{self, Limits},
+    listener::{self, Drain, Limits},
     policy_file::{self, PolicySource},
     router,
 };
 
-/// For probes and scrapes in flight after the drain.
-const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+/// For idle connections after the signal to stop. Chosen: whoever calls every second or two uses each connection once more
+/// meanwhile, and learns that it closes; an idle process still ends in good time.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// For probes and scrapes in flight after the drain. Who asks here asks again.
+const ADMIN_DRAIN: Drain = Drain { linger: Duration::ZERO, deadline: Duration::from_secs(1) };
 
 /// For background tasks, which are told to stop and need no time for it.
 const BACKGROUND: Duration = Duration::from_secs(2);
@@ -86,9 +90,10 @@ async fn bind(address: impl ToSocketAddrs + ToString) -> Result<TcpListener, Ser
 
 /// Serves until `shutdown`, then drains; returns when everything that it started has ended.
 pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) -> Result<(), ServeError> {
-    // For calls in flight after the signal to stop: the longest that one may take. The operator's grace period
-    // (`operator/src/desired/deployment.rs`) has room for it, for the waits above and for its own `preStop`.
-    let drain = app.longest_deadline();
+    // For calls in flight after the signal to stop: the longest that one may take, also if it came at the last moment. The
+    // operator's grace period (`operator/src/desired/deployment.rs`) has room for it, for the waits above and for its own
+    // `preStop`.
+    let drain = Drain { linger: LINGER, deadline: LINGER + app.longest_deadline() };
     let tasks = TaskTracker::new();
     let background = CancellationToken::new();
     start_background(&app, &tasks, &background);
@@ -101,7 +106,7 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
         let stop = stop_public.clone();
         let cut_off = listener::run(listeners.public, router, Limits::default(), metrics, stop, drain).await;
         if cut_off > 0 {
-            tracing::warn!("{cut_off} connections were not done within {} s", drain.as_secs());
+            tracing::warn!("{cut_off} connections were not done within {} s", drain.deadline.as_secs());
         }
         // Probes see `draining` until here.
         stop_admin.cancel();
@@ -110,7 +115,7 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
     let admin = listener::run(listeners.admin, router, ADMIN_LIMITS, None, stop_admin.clone(), ADMIN_DRAIN);
     let signal = async {
         shutdown.cancelled().await;
-        tracing::info!("stopping: calls in flight have {} s", drain.as_secs());
+        tracing::info!("stopping: calls in flight have {} s", drain.deadline.as_secs());
         app.start_draining();
         stop_public.cancel();
     };

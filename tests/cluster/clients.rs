@@ -3,10 +3,16 @@
 //! They are installed once into the cache, at exact versions. Each runs in a mount namespace of its own, whose
 //! hosts file knows the endpoint's name: neither this machine's file nor its DNS is touched.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tests::{
     cluster::{NODE_ADDRESS, prerequisites::ensure_packages},
     command::{output, repository},
@@ -18,10 +24,15 @@ use crate::{space::Space, world::World};
 /// Both arguments are files; what follows is the program.
 pub(crate) const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
 
+/// For a session to end after its time: the last call may be tried again, and the SDK closes what it has open.
+const ENDS_WITHIN: Duration = Duration::from_secs(40);
+
 /// An SDK that is installed.
 pub(crate) struct Sdk {
     pub(crate) name: &'static str,
     program: Vec<PathBuf>,
+    /// The program that works in one session for some time.
+    session: Vec<PathBuf>,
     /// How it can be told what to speak, and the revision that it must arrive at.
     pub(crate) modes: &'static [(&'static str, &'static str)],
 }
@@ -33,6 +44,7 @@ impl Sdk {
         Ok(Self {
             name: "python",
             program: vec![folder.join("venv/bin/python"), folder.join("client.py")],
+            session: vec![folder.join("venv/bin/python"), folder.join("session.py")],
             modes: &[("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28"), ("auto", "2026-07-28")],
         })
     }
@@ -43,16 +55,18 @@ impl Sdk {
         Ok(Self {
             name: "typescript",
             program: vec![PathBuf::from("node"), folder.join("client.mjs")],
+            session: vec![PathBuf::from("node"), folder.join("session.mjs")],
             modes: &[("v1", "2025-11-25"), ("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")],
         })
     }
 
     pub(crate) fn go(world: &World) -> Result<Self> {
         ensure_packages(&GO, &world.options)?;
-        let folder = installed("clients/go", &source("go"), &["go.mod", "go.sum", "main.go"], go)?;
+        let folder = installed("clients/go", &source("go"), &["go.mod", "go.sum", "main.go", "session.go"], go)?;
         Ok(Self {
             name: "go",
             program: vec![folder.join("program")],
+            session: vec![folder.join("program")],
             modes: &[
                 ("2026-07-28", "2026-07-28"),
                 ("2025-11-25", "2025-11-25"),
@@ -65,26 +79,72 @@ impl Sdk {
     /// One run that lists the tools and makes these calls (`name`, `arguments`); its last line is JSON.
     pub(crate) fn run(&self, space: &Space<'_>, mode: &str, token: Option<&str>, calls: &Value) -> Result<Value> {
         let work = tempfile::tempdir()?;
-        let (hosts, authority) = (work.path().join("hosts"), work.path().join("ca.crt"));
-        fs::write(&hosts, format!("127.0.0.1 localhost\n{NODE_ADDRESS} {}\n", space.host()))?;
-        fs::write(&authority, &space.world.ca.cert_pem)?;
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", WITH_HOSTS, "sh"]).arg(&hosts);
-        command.args(["timeout", "60"]).args(&self.program).arg(space.endpoint()).arg(mode).arg(calls.to_string());
-        for variable in
-            ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "SSL_CERT_DIR"]
-        {
-            command.env_remove(variable);
-        }
-        command.env("SSL_CERT_FILE", &authority).env("NODE_EXTRA_CA_CERTS", &authority);
-        match token {
-            Some(token) => command.env("TOKEN", token),
-            None => command.env_remove("TOKEN"),
-        };
-        let said = output(&mut command)?;
-        let line = said.lines().last().with_context(|| format!("{} {mode} printed nothing", self.name))?;
-        serde_json::from_str(line).with_context(|| format!("{} {mode} printed `{line}`", self.name))
+        let mut command = launcher(space, work.path(), Duration::from_secs(60), token)?;
+        let said = output(command.args(&self.program).arg(space.endpoint()).arg(mode).arg(calls.to_string()))?;
+        last_line(&said).with_context(|| format!("{} {mode}", self.name))
     }
+
+    /// Begins to work in a session of the older era, for so long.
+    pub(crate) fn begin_session(&self, space: &Space<'_>, token: &str, lasting: Duration) -> Result<Session> {
+        let work = tempfile::tempdir()?;
+        let mut command = launcher(space, work.path(), lasting + ENDS_WITHIN, Some(token))?;
+        command.args(&self.session).arg(space.endpoint()).arg(lasting.as_secs().to_string());
+        let said = fs::File::create(work.path().join("said"))?;
+        let complaints = fs::File::create(work.path().join("complaints"))?;
+        let child = command.stdin(Stdio::null()).stdout(said).stderr(complaints).spawn();
+        let child = child.with_context(|| format!("cannot start the session of {}", self.name))?;
+        Ok(Session { name: self.name, child, work })
+    }
+}
+
+/// The session of an SDK that is under way. Killed when dropped.
+pub(crate) struct Session {
+    pub(crate) name: &'static str,
+    child: Child,
+    work: TempDir,
+}
+
+impl Session {
+    /// Waits for its end, which its own time brings; what it printed last.
+    pub(crate) fn end(mut self) -> Result<Value> {
+        let status = self.child.wait()?;
+        let read = |file| fs::read_to_string(self.work.path().join(file)).unwrap_or_default();
+        ensure!(status.success(), "the session of {} ended with {status}: {}", self.name, read("complaints"));
+        last_line(&read("said")).with_context(|| format!("the session of {}", self.name))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is what we want.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program of an SDK is started by, which then follows: in a mount namespace of its own, and for no longer than this.
+fn launcher(space: &Space<'_>, work: &Path, at_most: Duration, token: Option<&str>) -> Result<Command> {
+    let (hosts, authority) = (work.join("hosts"), work.join("ca.crt"));
+    fs::write(&hosts, format!("127.0.0.1 localhost\n{NODE_ADDRESS} {}\n", space.host()))?;
+    fs::write(&authority, &space.world.ca.cert_pem)?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", WITH_HOSTS, "sh"]).arg(&hosts);
+    command.args(["timeout", &at_most.as_secs().to_string()]);
+    for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy", "SSL_CERT_DIR"]
+    {
+        command.env_remove(variable);
+    }
+    command.env("SSL_CERT_FILE", &authority).env("NODE_EXTRA_CA_CERTS", &authority);
+    match token {
+        Some(token) => command.env("TOKEN", token),
+        None => command.env_remove("TOKEN"),
+    };
+    Ok(command)
+}
+
+fn last_line(said: &str) -> Result<Value> {
+    let line = said.lines().last().context("it printed nothing")?;
+    serde_json::from_str(line).with_context(|| format!("it printed `{line}`"))
 }
 
 pub(crate) fn python_sdk(world: &World) -> Result<()> {

@@ -3,6 +3,7 @@
 //! One test after the other, because the audit log is read for what each of them caused. Progress as it
 //! goes; the last line is `N passed, N failed`. A cluster that was up before stays up.
 
+mod any_replica;
 mod audit;
 mod chart;
 mod clients;
@@ -10,11 +11,13 @@ mod crd;
 mod failures;
 mod identity;
 mod idle;
+mod killed;
 mod lifecycle;
 mod policy;
 mod ready;
 mod redis;
 mod rights;
+mod rollout;
 mod sign_in;
 mod space;
 mod upstreams;
@@ -23,7 +26,7 @@ mod world;
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Args, Parser};
 use tests::cluster::{Options, target::Selection};
 
 use world::World;
@@ -42,12 +45,32 @@ struct Cli {
     /// How long the idle test watches, in seconds.
     #[arg(long, value_name = "SECONDS", env = "MCP_E2E_IDLE_SECONDS", default_value_t = 60)]
     idle_seconds: u64,
+    #[command(flatten)]
+    under_load: UnderLoad,
     /// Print the names of the tests and do nothing.
     #[arg(long)]
     list: bool,
     /// Leave the cluster up, also when it was started for this.
     #[arg(long)]
     keep: bool,
+}
+
+/// How much the tests under load ask for. The defaults are what a run of everything can spare; the acceptance is 10 rollouts, and
+/// 120 seconds of kills.
+#[derive(Clone, Copy, Debug, Args)]
+struct UnderLoad {
+    /// Rollouts in a row.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_ROLLOUTS", default_value_t = 2)]
+    rollouts: u32,
+    /// For how long pods are killed, one after the other.
+    #[arg(long, value_name = "SECONDS", env = "MCP_E2E_KILL_SECONDS", default_value_t = 30)]
+    kill_seconds: u64,
+    /// Calls during rollouts, of all clients together.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_CALLS_PER_SECOND", default_value_t = 500)]
+    calls_per_second: u32,
+    /// Listen streams that are open during rollouts.
+    #[arg(long, value_name = "NUMBER", env = "MCP_E2E_STREAMS", default_value_t = 200)]
+    streams: usize,
 }
 
 type Test = (&'static str, fn(&World) -> Result<()>);
@@ -81,6 +104,13 @@ const TESTS: &[Test] = &[
     (
         "policy::a_tightened_rule_is_in_force_beside_a_broken_image",
         policy::a_tightened_rule_is_in_force_beside_a_broken_image,
+    ),
+    ("rollout::straight_to_the_service_no_call_fails", rollout::straight_to_the_service_no_call_fails),
+    ("rollout::through_the_ingress_no_call_fails", rollout::through_the_ingress_no_call_fails),
+    ("any_replica::sessions_outlive_pod_after_pod", any_replica::sessions_outlive_pod_after_pod),
+    (
+        "killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up",
+        killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up,
     ),
     ("redis::a_managed_redis_is_for_its_own_gateway_alone", redis::a_managed_redis_is_for_its_own_gateway_alone),
     ("redis::a_lost_redis_degrades_and_comes_back", redis::a_lost_redis_degrades_and_comes_back),
@@ -136,7 +166,8 @@ fn run(cli: &Cli) -> Result<usize> {
         cli.filter.as_deref().unwrap_or_default()
     );
     let whole_suite = wanted.len() == TESTS.len();
-    let world = World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, whole_suite)?;
+    let world =
+        World::new(&cli.selection, &Options { assume_yes: cli.yes }, cli.idle_seconds, cli.under_load, whole_suite)?;
     let mut failed = Vec::new();
     for (number, (name, test)) in wanted.iter().enumerate() {
         let started = Instant::now();

@@ -21,6 +21,7 @@ use tests::{
 use tokio::runtime::Runtime;
 
 use crate::{
+    UnderLoad,
     audit::{AuditLog, Entry, Mark, listed},
     space::PATIENCE,
 };
@@ -34,6 +35,7 @@ pub(crate) struct World {
     /// Before the operator was installed by us.
     pub(crate) beginning: Mark,
     pub(crate) idle: Duration,
+    pub(crate) under_load: UnderLoad,
     /// Some tests look back at all the others.
     pub(crate) whole_suite: bool,
     pub(crate) options: Options,
@@ -44,7 +46,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(selection: &Selection, options: &Options, idle_seconds: u64, whole_suite: bool) -> Result<Self> {
+    pub(crate) fn new(
+        selection: &Selection,
+        options: &Options,
+        idle_seconds: u64,
+        under_load: UnderLoad,
+        whole_suite: bool,
+    ) -> Result<Self> {
         ensure!(
             selection.kubeconfig.is_none() && selection.context.is_none(),
             "cargo e2e works in a cluster of its own only: its issuer runs on this machine, where the pods of a named cluster cannot \
@@ -90,6 +98,7 @@ impl World {
             audit,
             beginning,
             idle,
+            under_load,
             whole_suite,
             options: options.clone(),
             was_up,

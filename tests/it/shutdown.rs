@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use crate::support::client::{PUBLIC_HOST, PUBLIC_URL};
 use crate::support::collector::{Collector, attribute};
 use crate::support::process::GatewayProcess;
+use crate::support::world::listen;
 use crate::support::{Era, GatewayOptions, Message, eventually};
 
 /// protocol.md, section 7, `sigterm`, with a request whose body is still on its way in the place of a slow call.
@@ -52,6 +53,31 @@ async fn sigterm_finishes_what_was_begun_and_exits_0() {
     let spans = collector.spans();
     let called = spans.iter().filter_map(|span| attribute(span, "gen_ai.tool.name"));
     assert_eq!(called.collect::<Vec<_>>(), ["echo"], "the last span was exported before the end");
+}
+
+/// The other half of that row: each stream ends with its own result, and the process does not wait for its clients.
+#[tokio::test]
+async fn sigterm_ends_500_streams_with_their_results_and_exits_0() {
+    const STREAMS: u32 = 500;
+    let mut options = GatewayOptions::default();
+    options.policy.limits.streams_per_principal = STREAMS;
+    let mut process = GatewayProcess::start(options).await;
+    let token = process.issuer.token(&["tools:echo"], PUBLIC_URL);
+    let mut streams = Vec::new();
+    for id in 0..STREAMS {
+        let message = listen(json!(id), json!({ "toolsListChanged": true }));
+        let mut stream = process.client.stream(&message, &token).await;
+        assert_eq!(stream.method().await, "notifications/subscriptions/acknowledged");
+        streams.push((id, stream));
+    }
+    process.terminate();
+    for (id, stream) in &mut streams {
+        let messages = stream.rest().await;
+        let [result] = messages.as_slice() else { panic!("one result: {messages:?}") };
+        assert_eq!((&result["id"], &result["result"]["resultType"]), (&json!(id), &json!("complete")));
+    }
+    let (status, _) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[tokio::test]

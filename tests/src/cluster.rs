@@ -131,6 +131,11 @@ impl Cluster {
         TestCa::read(&self.paths)
     }
 
+    /// Moves the calling thread, and no other, into the cluster's network: sockets that it opens from now on are in there.
+    pub fn enter_network(&self) -> anyhow::Result<()> {
+        namespaces::enter_network(&self.paths)
+    }
+
     /// Runs a program inside the cluster's network, with the machine's own files; add arguments.
     pub fn netns_command(&self, program: &str) -> Command {
         let mut nsenter = namespaces::in_network(&self.paths);

@@ -12,6 +12,7 @@ pub mod install;
 pub mod issuer;
 pub mod keycloak;
 mod listening;
+pub mod load;
 pub mod mcp_client;
 pub mod packages;
 pub mod peers;

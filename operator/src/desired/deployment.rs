@@ -36,7 +36,7 @@ const PRE_STOP_SECONDS: i64 = 5;
 /// server: 30 s.
 const DRAIN_SECONDS: i64 = 30;
 
-/// Time to flush telemetry and to exit. Source: protocol.md, section 7.
+/// Time for idle connections to be told that they close, to flush telemetry and to exit. Source: protocol.md, section 7.
 const EXIT_SECONDS: i64 = 5;
 
 /// How long a rollout may stand still before it counts as stuck. Chosen: a slow image pull fits, a person still waits.

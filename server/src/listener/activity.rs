@@ -154,6 +154,21 @@ impl Activity {
         [of_phase, of_writing, of_answers].into_iter().flatten().min()
     }
 
+    /// Since when nothing is under way: no request, and no byte of one. `None` while something is.
+    pub(super) fn quiet_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        match state.phase {
+            Phase::Idle(since) => Some(since),
+            Phase::Head(since) => (!state.touched).then_some(since),
+            Phase::Busy(_) => None,
+        }
+    }
+
+    /// Whether its requests are streams of HTTP/2.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.lock().multiplexed
+    }
+
     /// Whether not a byte has come: nobody would miss the connection.
     pub(super) fn is_untouched(&self) -> bool {
         !self.lock().touched

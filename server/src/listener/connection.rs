@@ -32,6 +32,7 @@ use tokio_util::{future::FutureExt as _, sync::CancellationToken, task::TaskTrac
 use super::{
     Service,
     activity::{Activity, HeadBudget, watch},
+    ending::Ending,
 };
 
 /// What hyper itself reads of a head: more than [`crate::layers::request_limits`] accepts, so that the
@@ -67,14 +68,14 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-/// Serves `stream` until its end, until the watchdog closes it, or after `stop` until it is idle. Holds
+/// Serves `stream` until its end, until the watchdog closes it, or after `ending` until nothing happens on it any more. Holds
 /// `_held` for as long.
 pub(super) async fn serve_connection(
     stream: TcpStream,
     client: SocketAddr,
     service: impl Service,
     tasks: Tasks,
-    stop: CancellationToken,
+    ending: Ending,
     heads: HeadBudget,
     _held: impl Send,
 ) {
@@ -86,9 +87,10 @@ pub(super) async fn serve_connection(
     let counted = service_fn(|request: Request<Incoming>| {
         activity.request_began(request.version() == Version::HTTP_2);
         let in_progress = InProgress(Arc::clone(&activity));
-        let service = service.clone();
+        let (service, ending, version) = (service.clone(), ending.clone(), request.version());
         async move {
-            let response = service.answer(Some(client), request).await;
+            let mut response = service.answer(Some(client), request).await;
+            ending.announce(version, response.headers_mut());
             let answer = in_progress.0.answer_began(Instant::now());
             Ok::<_, Infallible>(response.map(|body| UntilSent { body, answer, in_progress }))
         }
@@ -99,12 +101,12 @@ pub(super) async fn serve_connection(
         // A broken connection concerns nobody but its client, who knows.
         _ = connection.as_mut() => return,
         () = watch(&activity) => return,
-        () = stop.cancelled() => {}
+        () = ending.linger(&activity) => {}
     }
     if activity.is_untouched() {
         return;
     }
-    // `Connection: close` or GOAWAY on what is being answered, nothing new, then the end.
+    // GOAWAY where HTTP/2 is spoken, nothing new, then the end.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         _ = connection => {}

@@ -11,6 +11,7 @@
 
 use std::{
     fs::{self, File},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,6 +20,7 @@ use anyhow::Context;
 use rustix::{
     fs::statfs,
     mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount},
+    thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 
 use super::{
@@ -99,6 +101,14 @@ pub(super) fn in_network(paths: &Paths) -> Command {
     let mut nsenter = Command::new("nsenter");
     nsenter.arg(format!("--net={}", paths::text(&network(paths))));
     nsenter
+}
+
+/// The same for the calling thread alone.
+pub(super) fn enter_network(paths: &Paths) -> anyhow::Result<()> {
+    let file = network(paths);
+    let namespace = File::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+        .context("cannot enter the cluster's network")
 }
 
 /// The arguments that put a component into both namespaces; the program and its arguments follow.

@@ -1,0 +1,182 @@
+//! Any replica serves anyone: clients of the official SDKs and of our own work in their sessions while pods are killed, one after
+//! the other.
+//!
+//! Nothing holds a client to a replica: the SDKs come through the ingress, which balances requests, and our own clients open a
+//! connection for each request at the Service, which balances connections. Each change of the policy is an event on every
+//! session's stream.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tests::{
+    cluster::kill_in_pod,
+    command::{run, wait_until},
+    images,
+    load::{Load, Order, Plan},
+};
+
+use crate::{
+    clients::{Sdk, Session},
+    rollout::{REPLICAS, start, straight_to_the_service, token_of},
+    space::{PATIENCE, Space},
+    world::World,
+};
+
+/// Our own clients; every other one has a session.
+const CLIENTS: usize = 24;
+
+/// Of those, a second, all together.
+const CALLS_PER_SECOND: u32 = 40;
+
+/// How long a call is tried again. Source: the SDKs' programs have the same.
+const PERSISTENCE: Duration = Duration::from_secs(10);
+
+/// For a round that began at the last moment, and the last change.
+const AFTER_THE_KILLS: Duration = Duration::from_secs(30);
+
+pub(crate) fn sessions_outlive_pod_after_pod(world: &World) -> Result<()> {
+    let space = Space::new(world, "any")?;
+    ready(&space)?;
+    let kills = Duration::from_secs(world.under_load.kill_seconds);
+    let lasting = kills + AFTER_THE_KILLS;
+    let sessions: Vec<Session> = [Sdk::python(world)?, Sdk::typescript(world)?, Sdk::go(world)?]
+        .iter()
+        .map(|sdk| sdk.begin_session(&space, &token_of(&space, sdk.name), lasting))
+        .collect::<Result<_>>()?;
+    let plan = Plan {
+        reuse_connections: false,
+        tokens: (0..CLIENTS).map(|number| token_of(&space, &format!("person-{number}"))).collect(),
+        calls_per_second: CALLS_PER_SECOND,
+        streams: 0,
+        streams_of_sessions: true,
+        persistence: PERSISTENCE,
+        ..straight_to_the_service(&space)?
+    };
+    let load = start(&space, plan)?;
+    // Else the reason is lost with the load.
+    let changes = kill_pod_after_pod(&space, &load, kills).with_context(|| load.report().to_string())?;
+    let report = load.finish()?;
+    println!("        our own clients: {report}");
+    let judged: Vec<Result<()>> = sessions.into_iter().map(|session| judge(session, changes)).collect();
+    judged.into_iter().collect::<Result<Vec<()>>>()?;
+    ensure!(report.failed() == 0, "{} calls or streams failed although they were tried again", report.failed());
+    ensure!(report.disordered == 0, "{} events came twice or not at all", report.disordered);
+    Ok(())
+}
+
+fn ready(space: &Space<'_>) -> Result<()> {
+    let world = space.world;
+    let redis = images::redis(&world.options)?;
+    world.cluster.load_image(&redis.archive)?;
+    let mut server = space.server();
+    server["spec"]["replicas"] = json!(REPLICAS);
+    server["spec"]["redis"] = json!({ "mode": "Managed", "required": true, "managed": { "image": redis.reference() } });
+    space.apply(&server)?;
+    space.wait_ready()?;
+    space.wait_for("LegacyStreams", |condition| condition["status"] == "True")?;
+    space.wait_pong()
+}
+
+/// Kills until the time is over, each pod when the one before is ready again; how many changes the sessions have heard of.
+fn kill_pod_after_pod(space: &Space<'_>, load: &Load, lasting: Duration) -> Result<usize> {
+    let (began, mut round) = (Instant::now(), 0);
+    while began.elapsed() < lasting {
+        round += 1;
+        let (name, uid) = oldest(space)?;
+        // Every other one gets no moment for an end of its own.
+        if round % 2 == 1 {
+            kill_in_pod(&uid, "/mcp-server")?;
+        }
+        run(&mut space.kubectl(&["delete", "pod", &name, "--grace-period=0", "--force", "--wait=false"]))?;
+        let heard = load.report().events;
+        change(space, round)?;
+        wait_until("another pod takes the place of the killed one", PATIENCE, || {
+            let pods = serving(space).map_err(|problem| format!("{problem:#}"))?;
+            let is_whole = pods.len() == REPLICAS && pods.iter().all(|pod| pod["metadata"]["uid"] != uid.as_str());
+            if is_whole { Ok(()) } else { Err(format!("{} pods serve", pods.len())) }
+        })?;
+        every_session_hears(load, &heard)?;
+        println!("        pod {round} was killed and replaced after {:.0} s", began.elapsed().as_secs_f32());
+    }
+    Ok(round)
+}
+
+/// A rule for a tool that does not exist: other lists for all that a gateway knows, and nothing that anybody feels.
+fn change(space: &Space<'_>, number: usize) -> Result<()> {
+    let rules = json!([{ "tools": [format!("nothing-{number}")], "scopes": ["nothing"] }]);
+    space.change(&json!({ "authorization": { "rules": rules } }))
+}
+
+/// Waits until each of our sessions has heard more than so many events, which came before a change.
+fn every_session_hears(load: &Load, before: &BTreeMap<usize, u64>) -> Result<()> {
+    wait_until("the change reaches every session", PATIENCE, || {
+        let now = load.report().events;
+        let has_heard = |client: usize| now.get(&client) > before.get(&client);
+        let deaf: Vec<usize> = (1..CLIENTS).step_by(2).filter(|client| !has_heard(*client)).collect();
+        if deaf.is_empty() { Ok(()) } else { Err(format!("not the sessions of {deaf:?}")) }
+    })
+}
+
+/// What the program of an SDK says of its session.
+fn judge(session: Session, changes: usize) -> Result<()> {
+    let name = session.name;
+    let said = session.end()?;
+    let streams: Vec<&Value> = said["streams"].as_array().into_iter().flatten().collect();
+    let (mut order, mut wrong) = (Order::default(), Vec::new());
+    for stream in &streams {
+        order.connects();
+        for id in stream["ids"].as_array().into_iter().flatten() {
+            wrong.extend(order.event(id.as_str().unwrap_or_default()).err());
+        }
+    }
+    let from_nowhere = streams.iter().skip(1).filter(|stream| stream["after"].is_null()).count();
+    println!(
+        "        {name}: {} calls, tried again {}, {} levels set; {} events in {} connections ({from_nowhere} of them without \
+         Last-Event-ID), {} notifications",
+        said["calls"],
+        said["retried"],
+        said["levels"],
+        order.events(),
+        streams.len(),
+        said["notifications"]
+    );
+    ensure!(said["protocolVersion"] == "2025-11-25", "{name} speaks {}", said["protocolVersion"]);
+    ensure!(said["failures"] == json!([]), "{name}: {}", said["failures"]);
+    ensure!(wrong.is_empty(), "{name}: {wrong:?} in {streams:?}");
+    ensure!(streams.len() > 1, "{name}: its stream never broke, so nothing was seen of how it goes on");
+    let lost = said["retried"].as_object().into_iter().flatten().find(|(words, _)| is_of_a_lost_session(words));
+    ensure!(lost.is_none(), "{name} was told that its session is gone: {lost:?}");
+    let heard = said["notifications"].as_u64().unwrap_or_default();
+    ensure!(heard >= changes as u64, "{name} heard {heard} times of {changes} changes");
+    Ok(())
+}
+
+/// In the words of the SDKs.
+fn is_of_a_lost_session(words: &str) -> bool {
+    ["404", "Not Found", "not found", "Session terminated", "session"].iter().any(|sign| words.contains(sign))
+}
+
+/// Name and uid of the pod that has served longest.
+fn oldest(space: &Space<'_>) -> Result<(String, String)> {
+    let pods = serving(space)?;
+    let created = |pod: &&Value| pod["metadata"]["creationTimestamp"].as_str().unwrap_or_default().to_owned();
+    let pod = pods.iter().min_by_key(created).context("no pod serves")?;
+    let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
+    Ok((text("name"), text("uid")))
+}
+
+/// The gateway's pods that are ready and are not on their way out.
+fn serving(space: &Space<'_>) -> Result<Vec<Value>> {
+    let is_ready = |pod: &Value| {
+        let conditions = pod["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|found| found["type"] == "Ready" && found["status"] == "True")
+    };
+    let is_gateway = |pod: &Value| pod["spec"]["containers"][0]["name"] == "gateway";
+    let mut pods = space.children("pods")?;
+    pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null() && is_gateway(pod) && is_ready(pod));
+    Ok(pods)
+}
