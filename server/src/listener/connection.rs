@@ -89,7 +89,9 @@ pub(super) async fn serve_connection(
         let in_progress = InProgress(Arc::clone(&activity));
         let (service, ending, version) = (service.clone(), ending.clone(), request.version());
         async move {
-            let mut response = service.answer(Some(client), request).await;
+            // On the heap, and given back once there is an answer: the library keeps room for this future for as long as the
+            // connection lives, which is 5 KiB for each open stream.
+            let mut response = Box::pin(service.answer(Some(client), request)).await;
             ending.announce(version, response.headers_mut());
             let answer = in_progress.0.answer_began(Instant::now());
             Ok::<_, Infallible>(response.map(|body| UntilSent { body, answer, in_progress }))
