@@ -32,6 +32,9 @@ const CLIENTS: usize = 24;
 /// Of those, a second, all together.
 const CALLS_PER_SECOND: u32 = 40;
 
+/// How often the Redis is killed.
+const KILLS_OF_REDIS: usize = 3;
+
 /// How long a call is tried again. Source: the SDKs' programs have the same.
 const PERSISTENCE: Duration = Duration::from_secs(10);
 
@@ -65,6 +68,42 @@ pub(crate) fn sessions_outlive_pod_after_pod(world: &World) -> Result<()> {
     judged.into_iter().collect::<Result<Vec<()>>>()?;
     ensure!(report.failed() == 0, "{} calls or streams failed although they were tried again", report.failed());
     ensure!(report.disordered == 0, "{} events came twice or not at all", report.disordered);
+    Ok(())
+}
+
+/// The Redis is killed and comes back, again and again: no session ends, calls go on, streams stay.
+pub(crate) fn sessions_outlive_the_redis(world: &World) -> Result<()> {
+    let space = Space::new(world, "outage")?;
+    ready(&space)?;
+    let plan = Plan {
+        tokens: (0..CLIENTS).map(|number| token_of(&space, &format!("person-{number}"))).collect(),
+        calls_per_second: CALLS_PER_SECOND,
+        streams: CLIENTS,
+        streams_of_sessions: true,
+        ..straight_to_the_service(&space)?
+    };
+    let load = start(&space, plan)?;
+    for round in 1..=KILLS_OF_REDIS {
+        let pod = space.get("pod", "tools-redis-0")?;
+        let uid = pod["metadata"]["uid"].as_str().context("the pod of the Redis has a uid")?;
+        kill_in_pod(uid, "redis-server")?;
+        let heard = load.report().events;
+        change(&space, round)?;
+        every_session_hears(&load, &heard).context("while the Redis is away")?;
+        wait_until("the Redis runs again", PATIENCE, || {
+            let pod = space.get("pod", "tools-redis-0").map_err(|problem| format!("{problem:#}"))?;
+            let container = &pod["status"]["containerStatuses"][0];
+            let is_back = container["ready"] == true && container["restartCount"].as_u64() >= Some(round as u64);
+            if is_back { Ok(()) } else { Err(container.to_string()) }
+        })?;
+        space.wait_for("RedisReady", |condition| condition["status"] == "True")?;
+    }
+    let report = load.finish()?;
+    println!("        {KILLS_OF_REDIS} times killed; {report}");
+    // Nothing is tried again: what fails once has failed.
+    ensure!(report.failed() == 0, "{} calls or streams failed", report.failed());
+    ensure!(report.disordered == 0, "{} events came twice or not at all", report.disordered);
+    ensure!(report.streams_broken == 0, "{} streams broke", report.streams_broken);
     Ok(())
 }
 

@@ -108,6 +108,7 @@ const TESTS: &[Test] = &[
     ("rollout::straight_to_the_service_no_call_fails", rollout::straight_to_the_service_no_call_fails),
     ("rollout::through_the_ingress_no_call_fails", rollout::through_the_ingress_no_call_fails),
     ("any_replica::sessions_outlive_pod_after_pod", any_replica::sessions_outlive_pod_after_pod),
+    ("any_replica::sessions_outlive_the_redis", any_replica::sessions_outlive_the_redis),
     (
         "killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up",
         killed::a_killed_gateway_costs_no_session_and_nothing_is_mixed_up,

@@ -30,5 +30,7 @@ fn is_in(process: &Path, group: &str) -> bool {
 }
 
 fn runs(process: &Path, program: &str) -> bool {
-    fs::read(process.join("cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).next() == Some(program.as_bytes()))
+    // Some write their state behind their name, so that a blank may end it too.
+    let is_end = |byte: &u8| matches!(byte, 0 | b' ');
+    fs::read(process.join("cmdline")).is_ok_and(|line| line.split(is_end).next() == Some(program.as_bytes()))
 }
