@@ -201,7 +201,8 @@ impl App {
             features: Features::new(providers, changes).map_err(BuildError::Tools)?,
             keys: key_ring(&config)?,
             clock: Arc::clone(&clock),
-            shared_store: redis.is_some().then(|| Arc::clone(&store)),
+            store: Arc::clone(&store),
+            shares_store: redis.is_some(),
         });
         Ok(Self(Arc::new(AppInner {
             policy: ArcSwap::from_pointee(policy),

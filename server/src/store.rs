@@ -1,8 +1,9 @@
 //! What replicas share: the trait, and the two that keep it, this process's memory and a Redis.
 //!
 //! A store holds opaque bytes under opaque keys, each with an end, and passes messages to whoever listens at the moment.
-//! It knows neither MCP nor what is in the bytes: [`crate::mcp`] seals whatever it writes, and treats whatever does not
-//! open as absent. Nothing here is asked for by a request of the modern era.
+//! It knows neither MCP nor what is in the bytes: [`crate::mcp`] seals whatever says something, and treats whatever does not
+//! open as absent. Of the modern era one kind of request asks for it: a tool that may do harm twice, called again with its
+//! `requestState`.
 
 mod key;
 mod memory;
@@ -44,8 +45,9 @@ pub trait Store: Send + Sync {
     /// The value, for one caller alone: afterwards it is gone.
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>>;
 
-    /// Adds to the log `key`, which then keeps its newest `keep` entries for `ttl`. False, and nothing was written, if the log
-    /// has an entry of this number or a later one: of two who write the same number one alone succeeds.
+    /// Adds to the log `key`, which then keeps its newest `keep` entries for `ttl`. False, and no entry was written, if the log
+    /// has an entry of this number or a later one: of two who write the same number one alone succeeds. What is there may be
+    /// kept for `ttl` from then on all the same.
     fn append<'a>(
         &'a self,
         key: &'a Key,
@@ -98,7 +100,7 @@ pub enum StoreError {
     /// It cannot be reached, did not answer in time, or is left alone for a moment because of that.
     #[error("the shared store cannot be reached")]
     Unavailable,
-    /// It takes nothing new: its memory or its disk is full.
+    /// It takes nothing new: its memory is full.
     #[error("the shared store is full")]
     Full,
     /// It refuses us, or answers what it never should.

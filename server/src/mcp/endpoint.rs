@@ -27,7 +27,7 @@ use crate::{
     places::{Place, Places},
     protocol::{Era, ProtocolVersion},
     seal::KeyRing,
-    store::{MemoryStore, Store},
+    store::Store,
 };
 
 /// Streams of the process that are open at a time, those of `subscriptions/listen` and of sessions. Chosen: 20 KiB
@@ -44,8 +44,10 @@ pub struct EndpointSettings {
     pub keys: KeyRing,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
-    /// What the replicas of this endpoint share; `None`: each knows only what it did itself.
-    pub shared_store: Option<Arc<dyn Store>>,
+    /// Where is kept what may be used once.
+    pub store: Arc<dyn Store>,
+    /// Whether the replicas of this endpoint share it; else each knows only what it did itself.
+    pub shares_store: bool,
 }
 
 /// Who sent a request, and under which id it is written down. Authenticated before it comes here.
@@ -86,15 +88,15 @@ pub(super) struct Inner {
 impl Endpoint {
     /// Must be called inside a Tokio runtime.
     pub fn new(settings: EndpointSettings) -> Self {
-        let EndpointSettings { server_name, features, keys, clock, shared_store } = settings;
+        let EndpointSettings { server_name, features, keys, clock, store, shares_store } = settings;
         let server_info = json!({ "name": server_name, "version": env!("CARGO_PKG_VERSION") });
         let modern_meta = raw(&json!({ "io.modelcontextprotocol/serverInfo": server_info }));
         let keys = Arc::new(keys);
         Self(Arc::new(Inner {
             features,
-            sessions: Sessions::new(Arc::clone(&keys), shared_store.is_some()),
-            marks: shared_store.clone().unwrap_or_else(|| Arc::new(MemoryStore::default())),
-            replicas: shared_store.map(|store| Arc::new(Replicas::new(store, Arc::clone(&keys)))),
+            sessions: Sessions::new(Arc::clone(&keys), shares_store),
+            replicas: shares_store.then(|| Arc::new(Replicas::new(Arc::clone(&store), Arc::clone(&keys)))),
+            marks: store,
             keys,
             clock,
             streams: Places::new(MAX_STREAMS),

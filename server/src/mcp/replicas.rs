@@ -4,13 +4,13 @@
 //! only one process would know otherwise.
 //!
 //! ```text
-//! state      ended, logging level, subscriptions: one small record, read with each request of the session
+//! state      ended, logging level, subscriptions: one record, read with each request of the session
 //! recorder   a stream's events go to the store on their way to the client; tail and standalone bring them back elsewhere
 //! questions  a request to the client may be answered at any replica
 //! hearing    what replicas tell each other: best effort, whoever misses it finds out later
 //! ```
 //!
-//! Values are sealed, bound to their key and to whose session it is, and whatever does not open counts as absent. A store
+//! Values are sealed (but for marks, which say nothing, and that a replica lives), bound to their key and to whose session it is, and whatever does not open counts as absent. A store
 //! that fails never makes a session unknown: what can be served without it is served, the rest is 503.
 
 mod budget;

@@ -182,7 +182,7 @@ async fn what_is_cancelled_at_one_replica_ends_at_the_other() {
     assert!(stream.rest().await.is_empty(), "a cancelled call is not answered");
 }
 
-/// redis-and-degradation.md, `every-ttl` and `hashed-keys`, over all that the other tests of this file write.
+/// redis-and-degradation.md, `every-ttl` and `hashed-keys`.
 #[tokio::test]
 async fn every_key_has_an_end_and_nothing_that_is_stored_can_be_read() {
     let replicas = Replicas::two().await;

@@ -127,9 +127,13 @@ async fn a_user_that_is_taken_away_is_followed_by_the_one_in_the_files() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_may_not_do_what_is_needed_is_said_so_before_anybody_asks() {
-    for (without, prefix) in
-        [("+xadd", PREFIX), ("+subscribe", PREFIX), ("+getdel", PREFIX), ("", "mcpf:team-b/tools:")]
-    {
+    for (without, prefix) in [
+        ("+xadd", PREFIX),
+        ("+publish", PREFIX),
+        ("+subscribe", PREFIX),
+        ("+getdel", PREFIX),
+        ("", "mcpf:team-b/tools:"),
+    ] {
         let commands = PERMITTED.replace(without, "");
         let commands = if without.is_empty() { PERMITTED } else { &commands };
         let users = vec![user_line("gateway-1", "right", prefix, commands)];

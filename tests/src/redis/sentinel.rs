@@ -36,7 +36,8 @@ impl SentinelRedis {
 
     /// The same for clients that come from elsewhere: all are to be reached at this address of the machine too.
     pub fn start_at(host: &str) -> Result<Self> {
-        let bind = format!("bind 127.0.0.1 {host}");
+        let loopback = "127.0.0.1";
+        let bind = if host == loopback { format!("bind {host}") } else { format!("bind {loopback} {host}") };
         // Whoever comes from elsewhere has no password.
         let open = || RedisSetup::default().and(&bind).and("protected-mode no");
         let master = RedisServer::start(open())?;

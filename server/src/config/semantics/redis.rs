@@ -5,7 +5,7 @@ use crds::gateway_config::{RedisConfig, RedisTls, RedisTopology};
 use super::WrongField;
 use crate::store::{RedisAddress, RedisSettings, Topology};
 
-/// The longest prefix, in bytes. Chosen: a namespace and a name of 63 bytes each fit; each key repeats it.
+/// The longest prefix, in bytes. Chosen: a namespace of 63 bytes and a name of 40 fit; each key repeats it.
 const MAX_PREFIX_BYTES: usize = 128;
 
 /// What patterns are made of: in a prefix one of these would look as if it matched.

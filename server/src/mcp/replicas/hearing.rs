@@ -1,7 +1,8 @@
 //! Hears what other replicas tell, says that this one lives, and tells what changes here.
 //!
-//! Until the process has drained. Messages may be lost and come from whoever may write to the store: they make this process
-//! look, and never grant anything. Hearing never waits for the store: what is to be looked at is noted, and looked at beside.
+//! Until the process has drained. Messages may be lost, and whoever may write to the store may repeat one: they make this
+//! process look, end a reader, cancel a request or tell of a change, and never grant anything. Hearing never waits for the
+//! store: what is to be looked at is noted, and looked at beside.
 
 use std::{
     collections::HashSet,

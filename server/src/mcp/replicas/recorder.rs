@@ -27,7 +27,8 @@ use crate::{
 /// The largest event that is kept, in bytes. Chosen: what a slow reader may leave unread (`limits.streamBufferBytes`).
 const MAX_EVENT_BYTES: usize = 256 * 1024;
 
-/// For so long the answer and the end are tried again. Chosen: longer than a Redis takes to be started anew.
+/// For so long the answer and the end are tried again, unless the process stops before. Chosen: longer than a Redis takes to be
+/// started anew.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two tries.

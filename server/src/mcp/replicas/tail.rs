@@ -128,18 +128,16 @@ impl Tail {
 
     async fn look(&mut self) {
         self.last_look = Instant::now();
-        loop {
-            // A store that cannot be reached says nothing, of the writer neither: the next look may be better.
-            let Ok(page) = self.replicas.read(&self.key, &self.session, self.next).await else {
-                self.silent_writer = None;
-                return;
-            };
-            let is_full = page.is_full;
-            self.take(page);
-            if !is_full {
-                break;
-            }
+        // A store that cannot be reached says nothing, of the writer neither: the next look may be better.
+        let Ok(page) = self.replicas.read(&self.key, &self.session, self.next).await else {
+            self.silent_writer = None;
+            return;
+        };
+        if page.is_full {
+            // One page at a time is held; the rest is looked for once the client has taken it.
+            self.last_look = Instant::now().checked_sub(LOOK_AGAIN).unwrap_or_else(Instant::now);
         }
+        self.take(page);
         if self.events.is_empty() && !self.ended {
             self.look_for_the_writer().await;
         }

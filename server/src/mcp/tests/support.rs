@@ -39,6 +39,7 @@ use crate::{
     places::Places,
     protocol::{Era, ProtocolVersion},
     seal::KeyRing,
+    store::MemoryStore,
     tools::{BuiltinTools, HealthInputs, HealthProbe, MemoryHealth},
 };
 
@@ -227,7 +228,8 @@ impl Client {
                 features: Features::new(providers, Changes::default()).unwrap(),
                 keys: KeyRing::of_process(),
                 clock: Arc::new(NoonClock),
-                shared_store: None,
+                store: Arc::new(MemoryStore::default()),
+                shares_store: false,
             }),
             policy: Policy::compile(&policy, &builtins, mode).unwrap(),
             principal: principal(&["tools:ping", "tools:echo"]).into(),

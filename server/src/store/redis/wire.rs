@@ -36,22 +36,12 @@ pub(super) enum Operation {
     Append,
     Read,
     Tell,
-    Listen,
     Probe,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Claim,
-        Self::Put,
-        Self::Get,
-        Self::Take,
-        Self::Append,
-        Self::Read,
-        Self::Tell,
-        Self::Listen,
-        Self::Probe,
-    ];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Claim, Self::Put, Self::Get, Self::Take, Self::Append, Self::Read, Self::Tell, Self::Probe];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +52,6 @@ impl Operation {
             Self::Append => "append",
             Self::Read => "read",
             Self::Tell => "tell",
-            Self::Listen => "listen",
             Self::Probe => "probe",
         }
     }
