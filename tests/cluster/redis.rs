@@ -1,6 +1,7 @@
 //! A Redis that pods share: one of the operator's, which is for its own gateway alone, and one of the user's.
 
 mod load;
+mod rotation;
 mod volume;
 
 use anyhow::{Context, Result, ensure};
@@ -18,6 +19,7 @@ use crate::{
     world::World,
 };
 
+pub(crate) use rotation::a_rotation_fails_no_call_and_leaves_one_of_each;
 pub(crate) use volume::a_volume_is_kept_or_goes_as_the_policy_says;
 
 /// Name of the pod of a managed Redis, and of what else belongs to it.
@@ -68,8 +70,8 @@ pub(crate) fn a_managed_redis_is_for_its_own_gateway_alone(world: &World) -> Res
     for (who, words, expected) in [
         (None, vec!["PING"], "NOAUTH"),
         (None, vec!["GET", &own], "NOAUTH"),
-        (Some(("default", &*password)), vec!["PING"], "WRONGPASS"),
-        (Some((&*user, "guessed")), vec!["PING"], "WRONGPASS"),
+        (Some(("default", &*password)), vec!["PING"], "NOAUTH"),
+        (Some((&*user, "guessed")), vec!["PING"], "NOAUTH"),
         (Some((&*user, &*password)), vec!["PING"], "PONG"),
         (Some((&*user, &*password)), vec!["SET", &own, "1", "PX", "60000"], "OK"),
         (Some((&*user, &*password)), vec!["PUBLISH", &own, "1"], ""),

@@ -40,6 +40,13 @@ pub struct Redis {
     #[serde(default)]
     pub required: bool,
 
+    /// After how many days what the operator made is replaced, without a call that fails: the password of a managed Redis, which
+    /// restarts twice for it, and in every mode the key that seals session ids. The annotation mcpfoundry.dev/rotate-at asks for it
+    /// at once. Example: 90. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub rotation_interval_days: Option<i32>,
+
     /// The Redis of mode Managed. Default: {}, with the values below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<RedisManaged>,

@@ -79,6 +79,8 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
         tools: agreed(&staying, tools).or(standing.tools),
         // Of what was applied before nobody knows the upstreams: what was seen of them stays.
         upstreams: mcp_server.status.as_ref().map(|status| status.upstreams.clone()).unwrap_or_default(),
+        secrets: mcp_server.status.as_ref().and_then(|status| status.secrets.clone()),
+        rotation_is_begun: false,
     }
 }
 

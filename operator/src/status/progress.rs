@@ -13,6 +13,7 @@ use super::{
     legacy::legacy_streams,
     policy::{Scales, policy},
     redis::{first_contacts, redis},
+    secrets::{rotation_is_begun, secrets},
     upstreams::{first_handshakes, upstream_statuses, upstreams},
     workload::workload,
 };
@@ -51,6 +52,8 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
         eras: agreed(speaking, |report| bounded(&report.eras.join(","), 512)),
         tools: agreed(speaking, tools),
         upstreams: upstream_statuses(valid, speaking),
+        secrets: Some(secrets(valid)),
+        rotation_is_begun: rotation_is_begun(valid, observed),
         concerns: concerns(valid, workload, auth, policy, [upstreams, redis]),
     }
 }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
     super::metadata::{annotation, hashed},
-    REDIS_PORT, metadata, note, redis_name,
+    REDIS_PORT, metadata, redis_name,
     stateful_set::{DATA_DIRECTORY, USERS_DIRECTORY},
 };
 use crate::validate::{ManagedRedis, ValidServer};
@@ -20,8 +20,7 @@ pub(super) const CONFIG_FILE: &str = "redis.conf";
 
 pub(super) fn config_map(valid: &ValidServer, managed: &ManagedRedis) -> ConfigMap {
     let mut metadata = metadata(valid, redis_name(&valid.name));
-    let noted = note(&managed.credentials.accepted);
-    metadata.annotations = Some([(annotation::REDIS_CREDENTIALS.to_owned(), noted)].into());
+    metadata.annotations = Some(managed.credentials.record.notes(annotation::REDIS_CREDENTIALS).into_iter().collect());
     hashed(ConfigMap {
         metadata,
         data: Some([(CONFIG_FILE.to_owned(), redis_conf(managed))].into()),
