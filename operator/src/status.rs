@@ -94,14 +94,14 @@ struct Findings {
     tools: Option<ToolsStatus>,
     upstreams: Vec<UpstreamStatus>,
     secrets: Option<SecretsStatus>,
-    /// Whether the last wish for a rotation was taken up.
-    rotation_is_begun: bool,
+    /// The wish for a rotation that was taken up last.
+    last_handled_rotate_at: Option<String>,
 }
 
 /// What is to be written.
 pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, now: Timestamp) -> McpServerStatus {
     let findings = match outcome {
-        Outcome::Applied(applied) => progress::findings(&applied.valid, observed),
+        Outcome::Applied(applied) => progress::findings(mcp_server, &applied.valid, observed),
         Outcome::Rejected(invalid) => held::rejected(mcp_server, invalid, observed),
         Outcome::Failed(failed) => held::failed(mcp_server, failed, observed),
     };
@@ -120,7 +120,7 @@ pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, no
         config_revision: findings.config_revision,
         policy_revision: findings.policy_revision,
         secrets: findings.secrets,
-        last_handled_rotate_at: rotated(mcp_server, findings.rotation_is_begun),
+        last_handled_rotate_at: findings.last_handled_rotate_at,
         last_handled_reconcile_at: handled(mcp_server),
     }
 }
@@ -128,14 +128,6 @@ pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, no
 /// The annotation by which a user forces a run.
 fn handled(mcp_server: &McpServer) -> Option<String> {
     Some(within_schema(mcp_server.annotations().get(annotation::RECONCILE_AT)?))
-}
-
-/// The annotation by which a user asks for new passwords and keys; until a rotation has begun for it, the one before stands.
-fn rotated(mcp_server: &McpServer, begun: bool) -> Option<String> {
-    if !begun {
-        return mcp_server.status.as_ref()?.last_handled_rotate_at.clone();
-    }
-    Some(within_schema(mcp_server.annotations().get(annotation::ROTATE_AT)?))
 }
 
 /// Cut to what the schema takes: a longer value must not make every write of status fail.

@@ -1,8 +1,11 @@
 //! Which revisions of generated Secrets are in use, and whether the last wish for new ones was taken up.
 
-use crds::mcp_server::SecretsStatus;
+use crds::{McpServer, mcp_server::SecretsStatus};
+use kube::ResourceExt;
 
+use super::within_schema;
 use crate::{
+    desired::annotation,
     observed::Observed,
     validate::{ManagedRedis, ValidRedis, ValidServer},
 };
@@ -19,11 +22,12 @@ pub(super) fn secrets(valid: &ValidServer) -> SecretsStatus {
     }
 }
 
-/// Begun, for everything that there is to rotate.
-pub(super) fn rotation_is_begun(valid: &ValidServer, observed: &Observed) -> bool {
-    let answers = |handled: &Option<String>| *handled == observed.wish.asked;
+/// The value of the annotation, once a rotation has begun for it of everything that there is to rotate.
+pub(super) fn rotation_begun(mcp_server: &McpServer, valid: &ValidServer, observed: &Observed) -> Option<String> {
+    let asked = mcp_server.annotations().get(annotation::ROTATE_AT)?;
     let records = [Some(&valid.sealing.record), managed(valid).map(|managed| &managed.credentials.record)];
-    observed.wish.asked.is_some() && records.into_iter().flatten().all(|record| answers(&record.handled))
+    let is_begun = records.into_iter().flatten().all(|record| record.handled == observed.wish.asked);
+    is_begun.then(|| within_schema(asked))
 }
 
 fn managed(valid: &ValidServer) -> Option<&ManagedRedis> {
