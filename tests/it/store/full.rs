@@ -25,8 +25,7 @@ async fn a_full_memory_refuses_what_is_new_and_goes_on_with_what_is_there() {
     assert_eq!(store.claim(&key("mark"), TTL).await, Err(StoreError::Full));
     let second = Entry { number: 2, value: Bytes::new() };
     assert_eq!(store.append(&log, second.clone(), 8, TTL).await, Err(StoreError::Full));
-    let sentence = running.until(RedisState::Full).await.unwrap();
-    assert!(sentence.starts_with("the memory of Redis is full"), "{sentence}");
+    running.until_said(RedisState::Full, "the memory of Redis is full").await;
 
     assert!(store.get(&kept[0]).await.unwrap().is_some());
     assert_eq!(store.read(&log, 0).await.unwrap().len(), 1);
@@ -55,8 +54,7 @@ async fn a_full_disk_is_as_a_redis_that_is_down_to_whoever_writes() {
     eventually("the snapshot fails", async || (store.claim(&key("mark"), TTL).await.is_err()).then_some(())).await;
     assert_eq!(store.put(&key("b"), Bytes::new(), TTL).await, Err(StoreError::Unavailable));
     assert_eq!(store.get(&key("a")).await, Ok(Some(Bytes::from_static(b"kept"))));
-    let sentence = running.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("Redis cannot write to its disk"), "{sentence}");
+    running.until_said(RedisState::Failing, "Redis cannot write to its disk").await;
 
     std::fs::remove_dir(&in_the_way).unwrap();
     redis.ask(&["BGSAVE"]).unwrap();

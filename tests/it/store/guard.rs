@@ -8,9 +8,7 @@ use tests::redis::{RedisServer, RedisSetup};
 use super::fake::{FakeRedis, Reply};
 use super::running::{Running, key, name_of, standalone};
 
-fn is_about_the_address(sentence: &str) {
-    assert!(sentence.starts_with("the host of Redis has no address that the gateway may connect to"), "{sentence}");
-}
+const REFUSED: &str = "the host of Redis has no address that the gateway may connect to";
 
 #[tokio::test]
 async fn link_local_and_metadata_addresses_are_never_connected_to() {
@@ -18,7 +16,7 @@ async fn link_local_and_metadata_addresses_are_never_connected_to() {
         ["169.254.169.254:6379", "[fe80::1]:6379", "0.0.0.0:6379", "[::ffff:127.0.0.1]:6379", "2852039166:6379"]
     {
         let running = Running::start(standalone(address));
-        is_about_the_address(&running.until(RedisState::Failing).await.unwrap());
+        running.until_said(RedisState::Failing, REFUSED).await;
         assert_eq!(running.store.get(&key("a")).await, Err(StoreError::Unavailable));
     }
 }
@@ -30,7 +28,7 @@ async fn loopback_is_for_a_process_that_listens_there_and_the_api_server_for_nob
     let cluster = AddressPolicy { allow_loopback: true, allow_private: true, denied: "127.0.0.1".parse().ok() };
     for (policy, address) in [(elsewhere, redis.address()), (cluster, format!("127.0.0.1:{}", redis.port()))] {
         let running = Running::start_under(policy, standalone(&address));
-        is_about_the_address(&running.until(RedisState::Failing).await.unwrap());
+        running.until_said(RedisState::Failing, REFUSED).await;
     }
     let statistics = redis.ask(&["INFO", "stats"]).unwrap();
     // The one that asks, after the one that the harness waited with.
@@ -45,7 +43,7 @@ async fn a_master_that_sentinels_name_is_checked_too() {
     .await;
     let topology = Topology::Sentinel { master_name: "tools".to_owned() };
     let running = Running::start(RedisSettings { topology, ..standalone(&sentinel.address()) });
-    is_about_the_address(&running.until(RedisState::Failing).await.unwrap());
+    running.until_said(RedisState::Failing, REFUSED).await;
 }
 
 #[tokio::test]

@@ -25,8 +25,7 @@ async fn one_that_is_killed_is_missed_without_a_request_and_used_again_when_it_i
     let mut redis = RedisServer::start(RedisSetup::default()).unwrap();
     let running = Running::ready(standalone(&redis.address())).await;
     redis.kill();
-    let sentence = running.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("Redis cannot be reached"), "{sentence}");
+    running.until_said(RedisState::Failing, "Redis cannot be reached").await;
     assert_eq!(running.store.get(&key("a")).await, Err(StoreError::Unavailable));
     let started = Instant::now();
     redis.start_again().unwrap();
@@ -44,8 +43,7 @@ async fn one_that_halts_costs_nobody_a_wait_once_that_is_known() {
     let name = key("a");
     let waiting = futures::future::join_all((0..8).map(|_| running.store.get(&name)));
     assert!(waiting.await.iter().all(|answer| *answer == Err(StoreError::Unavailable)));
-    let sentence = running.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("Redis does not answer in time"), "{sentence}");
+    running.until_said(RedisState::Failing, "Redis does not answer in time").await;
     // Each would take a quarter of a second, and all together ten times what is waited for.
     within("calls fail at once", async {
         for _ in 0..1200 {
@@ -82,8 +80,7 @@ async fn one_that_becomes_a_replica_is_not_written_to_and_is_used_again_as_a_mas
     let redis = RedisServer::start(RedisSetup::default()).unwrap();
     let running = Running::ready(standalone(&redis.address())).await;
     redis.ask(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
-    let sentence = running.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("Redis is a read-only replica"), "{sentence}");
+    running.until_said(RedisState::Failing, "Redis is a read-only replica").await;
     assert_eq!(running.store.put(&key("a"), VALUE, TTL).await, Err(StoreError::Unavailable));
     redis.ask(&["REPLICAOF", "NO", "ONE"]).unwrap();
     running.until(RedisState::Ready).await;
@@ -96,8 +93,7 @@ async fn a_wrong_password_is_refused_until_the_file_is_right() {
     let files = UserFiles::new("gateway-1", "wrong");
     let running =
         Running::start(RedisSettings { credentials: Some(files.credentials()), ..standalone(&redis.address()) });
-    let sentence = running.until(RedisState::Refused).await.unwrap();
-    assert!(sentence.starts_with("Redis refuses the user name or the password"), "{sentence}");
+    let sentence = running.until_said(RedisState::Refused, "Redis refuses the user name or the password").await;
     assert!(!sentence.contains("wrong") && !sentence.contains("gateway-1"));
     assert_eq!(running.store.get(&key("a")).await, Err(StoreError::Refused));
     files.replace("gateway-1", "right");
@@ -111,8 +107,7 @@ async fn files_that_are_not_there_yet_are_waited_for() {
     let files = UserFiles::new("gateway-1", "");
     let running =
         Running::start(RedisSettings { credentials: Some(files.credentials()), ..standalone(&redis.address()) });
-    let sentence = running.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("the mounted file with the user name or the password"), "{sentence}");
+    running.until_said(RedisState::Failing, "the mounted file with the user name or the password").await;
     files.replace("gateway-1", "right");
     running.until(RedisState::Ready).await;
 }
@@ -142,7 +137,6 @@ async fn a_user_who_may_not_do_what_is_needed_is_said_so_before_anybody_asks() {
         let files = UserFiles::new("gateway-1", "right");
         let running =
             Running::start(RedisSettings { credentials: Some(files.credentials()), ..standalone(&redis.address()) });
-        let sentence = running.until(RedisState::Refused).await.unwrap();
-        assert!(sentence.starts_with("Redis does not permit its user"), "{without} {sentence}");
+        running.until_said(RedisState::Refused, "Redis does not permit its user").await;
     }
 }

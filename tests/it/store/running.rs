@@ -61,6 +61,15 @@ impl Running {
         .await
     }
 
+    /// Waits for a state with a sentence that begins like this: for a moment it may be told of the end of a connection.
+    pub(super) async fn until_said(&self, expected: RedisState, beginning: &str) -> String {
+        eventually(&format!("{expected:?}: {beginning}"), async || {
+            let (state, error) = self.standing();
+            error.filter(|error| state == expected && error.starts_with(beginning))
+        })
+        .await
+    }
+
     /// Ends it, and waits for every task of it.
     pub(super) async fn end(self) {
         self.shutdown.cancel();

@@ -46,9 +46,7 @@ fn server(authority: &TestCa, asks_for_certificates: bool) -> RedisServer {
     RedisServer::start(RedisSetup { tls, ..RedisSetup::default() }).unwrap()
 }
 
-fn is_about_tls(sentence: &str) {
-    assert!(sentence.starts_with("no encrypted connection to Redis comes about"), "{sentence}");
-}
+const NO_TLS: &str = "no encrypted connection to Redis comes about";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_over_tls() {
@@ -65,7 +63,7 @@ async fn a_certificate_of_another_authority_is_refused_until_that_is_trusted() {
     let redis = server(&authority, false);
     let files = Files::new(&TestCa::generate().unwrap());
     let running = Running::start(files.settings(&redis));
-    is_about_tls(&running.until(RedisState::Failing).await.unwrap());
+    running.until_said(RedisState::Failing, NO_TLS).await;
     files.write("ca.crt", &authority.cert_pem);
     running.until(RedisState::Ready).await;
 }
@@ -90,7 +88,7 @@ async fn a_certificate_for_another_name_is_refused() {
     let files = Files::new(&authority);
     let tls = RedisTls { ca_file: Some(files.text("ca.crt")), client: None };
     let running = Running::start(RedisSettings { tls: Some(tls), ..redis_on_all });
-    is_about_tls(&running.until(RedisState::Failing).await.unwrap());
+    running.until_said(RedisState::Failing, NO_TLS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,14 +97,13 @@ async fn a_certificate_of_our_own_is_shown_where_one_is_asked_for() {
     let redis = server(&authority, true);
     let files = Files::new(&authority);
     let without = Running::start(files.settings(&redis));
-    is_about_tls(&without.until(RedisState::Failing).await.unwrap());
+    without.until_said(RedisState::Failing, NO_TLS).await;
 
     let client = RedisClientCertificate { certificate_file: files.text("tls.crt"), key_file: files.text("tls.key") };
     let mut settings = files.settings(&redis);
     settings.tls.as_mut().unwrap().client = Some(client);
     let with = Running::start(settings);
-    let sentence = with.until(RedisState::Failing).await.unwrap();
-    assert!(sentence.starts_with("the mounted client certificate for Redis"), "{sentence}");
+    with.until_said(RedisState::Failing, "the mounted client certificate for Redis").await;
     let own = authority.issue_client("gateway").unwrap();
     files.write("tls.crt", &own.cert_pem);
     files.write("tls.key", &own.key_pem);

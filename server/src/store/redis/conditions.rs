@@ -21,6 +21,8 @@ pub(super) struct Conditions {
     /// Whether an attempt to connect has ended.
     tried: bool,
     connected_once: bool,
+    /// What was logged last. `None`: nothing yet.
+    said: Option<Result<(), Fault>>,
 }
 
 /// What can be wrong by itself. In the order in which one of several is reported.
@@ -74,7 +76,7 @@ impl Conditions {
                     self.wrong.remove(&Part::Writing);
                 }
             }
-            Some(fault @ (Fault::Memory | Fault::Disk)) => drop(self.wrong.insert(Part::Writing, (fault, now))),
+            Some(fault) if fault.is_about_writing() => drop(self.wrong.insert(Part::Writing, (fault, now))),
             Some(Fault::NotPermitted) => {
                 self.wrong.insert(Part::Operation(operation), (Fault::NotPermitted, now));
             }
@@ -90,8 +92,19 @@ impl Conditions {
         Standing::Shared { state, connected_once: self.connected_once, last_error }
     }
 
+    /// What is worst, if that is something else than what this answered last; nothing before the first attempt has ended.
+    pub(super) fn news(&mut self, now: Instant) -> Option<Result<(), Fault>> {
+        let (state, worst) = self.worst(now);
+        let news = worst.map_or(Ok(()), Err);
+        if state == RedisState::Pending || self.said == Some(news) {
+            return None;
+        }
+        self.said = Some(news);
+        self.said
+    }
+
     /// The first of the worst that is wrong, and what it makes of the whole.
-    pub(super) fn worst(&self, now: Instant) -> (RedisState, Option<Fault>) {
+    fn worst(&self, now: Instant) -> (RedisState, Option<Fault>) {
         let is_over =
             |part: &Part, since: Instant| matches!(part, Part::Operation(_)) && now.duration_since(since) >= FORBIDDEN;
         let wrong = self.wrong.iter().filter(|(part, (_, since))| !is_over(part, *since)).map(|(_, (fault, _))| *fault);
@@ -142,7 +155,7 @@ mod tests {
     fn only_a_write_shows_that_there_is_room_again() {
         let (mut conditions, now) = (Conditions::default(), Instant::now());
         conditions.connected();
-        for fault in [Fault::Memory, Fault::Disk] {
+        for fault in [Fault::Memory, Fault::Disk, Fault::Replicas] {
             conditions.ended(Operation::Put, Some(fault), now);
             conditions.ended(Operation::Get, None, now);
             conditions.connected();
@@ -162,6 +175,19 @@ mod tests {
         assert_eq!(state(&conditions, now + FORBIDDEN), RedisState::Ready);
         conditions.ended(Operation::Take, None, now);
         assert_eq!(state(&conditions, now), RedisState::Ready);
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again() {
+        let (mut conditions, now) = (Conditions::default(), Instant::now());
+        assert_eq!(conditions.news(now), None);
+        conditions.unconnected(Fault::Unreachable, now);
+        assert_eq!(conditions.news(now), Some(Err(Fault::Unreachable)));
+        conditions.unconnected(Fault::Unreachable, now);
+        assert_eq!(conditions.news(now), None);
+        conditions.connected();
+        assert_eq!(conditions.news(now), Some(Ok(())));
+        assert_eq!(conditions.news(now), None);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(super) enum Fault {
     Memory,
     /// It cannot write to its disk, and takes nothing new.
     Disk,
+    /// It has fewer replicas than it wants before it takes what is new.
+    Replicas,
     /// The key holds something of another type.
     WrongType,
     /// It answers what it never should.
@@ -86,13 +88,14 @@ impl Fault {
             Self::IsCluster => "is_cluster",
             Self::Memory => "memory_full",
             Self::Disk => "disk_full",
+            Self::Replicas => "replicas",
             Self::WrongType => "wrong_type",
             Self::Unexpected => "unexpected",
         }
     }
 
     /// Every [`Self::reason`].
-    pub(super) const REASONS: [&str; 19] = [
+    pub(super) const REASONS: [&str; 20] = [
         "files",
         "name_unknown",
         "address_refused",
@@ -110,6 +113,7 @@ impl Fault {
         "is_cluster",
         "memory_full",
         "disk_full",
+        "replicas",
         "wrong_type",
         "unexpected",
     ];
@@ -153,6 +157,9 @@ impl Fault {
             Self::IsCluster => "Redis is a node of a cluster; set the topology to Cluster",
             Self::Memory => "the memory of Redis is full, it takes nothing new; give it more, or look at what fills it",
             Self::Disk => "Redis cannot write to its disk and takes nothing new; check its volume and its log",
+            Self::Replicas => {
+                "Redis has too few replicas to take anything new; check them, and its `min-replicas-to-write`"
+            }
             Self::WrongType => {
                 "a key of the gateway holds another type in Redis; check who else writes under its prefix"
             }
@@ -180,7 +187,8 @@ impl Fault {
             | Self::NoMaster
             | Self::ClusterDown
             | Self::IsCluster
-            | Self::Disk => StoreError::Unavailable,
+            | Self::Disk
+            | Self::Replicas => StoreError::Unavailable,
         }
     }
 
@@ -198,9 +206,15 @@ impl Fault {
         matches!(self, Self::Closed | Self::Loading | Self::ReadOnly | Self::Credentials | Self::IsCluster)
     }
 
+    /// Whether it takes nothing new, and goes on with what is there.
+    pub(super) fn is_about_writing(self) -> bool {
+        matches!(self, Self::Memory | Self::Disk | Self::Replicas)
+    }
+
     /// Whether the breaker counts it: what is slow, or answers nothing of use to anybody.
     pub(super) fn trips_breaker(self) -> bool {
-        self.to_store_error() == StoreError::Unavailable && !matches!(self, Self::LeftAlone | Self::Disk)
+        let is_unavailable = self.to_store_error() == StoreError::Unavailable;
+        is_unavailable && self != Self::LeftAlone && !self.is_about_writing()
     }
 
     /// What happened to a connection that was being made.
@@ -248,7 +262,8 @@ impl Fault {
             "OOM" => Self::Memory,
             "MISCONF" => Self::Disk,
             "LOADING" | "BUSY" => Self::Loading,
-            "READONLY" | "MASTERDOWN" | "NOREPLICAS" => Self::ReadOnly,
+            "READONLY" | "MASTERDOWN" => Self::ReadOnly,
+            "NOREPLICAS" => Self::Replicas,
             "CLUSTERDOWN" | "TRYAGAIN" => Self::ClusterDown,
             "MOVED" | "ASK" => Self::IsCluster,
             "WRONGTYPE" => Self::WrongType,
@@ -264,7 +279,7 @@ impl Fault {
 mod tests {
     use super::*;
 
-    const ALL: [Fault; 22] = [
+    const ALL: [Fault; 23] = [
         Fault::Files(FileFault::Credentials),
         Fault::Files(FileFault::Ca),
         Fault::Files(FileFault::ClientCertificate),
@@ -285,6 +300,7 @@ mod tests {
         Fault::IsCluster,
         Fault::Memory,
         Fault::Disk,
+        Fault::Replicas,
         Fault::WrongType,
         Fault::Unexpected,
     ];
@@ -304,6 +320,7 @@ mod tests {
             ("MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.", Fault::Disk),
             ("LOADING Redis is loading the dataset in memory", Fault::Loading),
             ("READONLY You can't write against a read only replica.", Fault::ReadOnly),
+            ("NOREPLICAS Not enough good replicas to write.", Fault::Replicas),
             ("CLUSTERDOWN The cluster is down", Fault::ClusterDown),
             ("MOVED 1 127.0.0.1:1", Fault::IsCluster),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", Fault::WrongType),
@@ -325,7 +342,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_unavailable_and_takes_nothing_else_away() {
-        assert_eq!(Fault::Disk.to_store_error(), StoreError::Unavailable);
-        assert!(!Fault::Disk.trips_breaker() && !Fault::Disk.ends_connection());
+        for fault in [Fault::Disk, Fault::Replicas] {
+            assert_eq!(fault.to_store_error(), StoreError::Unavailable);
+            assert!(!fault.trips_breaker() && !fault.ends_connection());
+        }
     }
 }

@@ -122,22 +122,26 @@ impl RedisStore {
         }
     }
 
-    /// Changes what is known to be wrong; says so if that changes how the store stands.
+    /// Changes what is known to be wrong.
     pub(super) fn note(&self, change: impl FnOnce(&mut Conditions, Instant)) {
-        let now = Instant::now();
-        let (before, after) = {
+        change(&mut self.conditions(), Instant::now());
+    }
+
+    /// Changes what is known to be wrong, and logs how it stands if that is news. For the background tasks: requests could
+    /// bring news a thousand times in a second, and what they find a probe finds too.
+    pub(super) fn note_and_say(&self, change: impl FnOnce(&mut Conditions, Instant)) {
+        let news = {
+            let now = Instant::now();
             let mut conditions = self.conditions();
-            let before = conditions.worst(now);
             change(&mut conditions, now);
-            (before, conditions.worst(now))
+            conditions.news(now)
         };
-        if before == after {
-            return;
-        }
-        if let (_, Some(fault)) = after {
-            tracing::warn!(error.type = fault.reason(), "shared store: {}", fault.sentence());
-        } else {
-            tracing::info!("shared store: Redis answers");
+        match news {
+            None => {}
+            Some(Ok(())) => tracing::info!("shared store: Redis answers"),
+            Some(Err(fault)) => {
+                tracing::warn!(error.type = fault.reason(), "shared store: {}", fault.sentence());
+            }
         }
     }
 

@@ -34,7 +34,7 @@ impl RedisStore {
             match self.listen(&reader, attempt).await {
                 Ok(connection) => {
                     let since = Instant::now();
-                    self.note(|conditions, now| conditions.listening(None, now));
+                    self.note_and_say(|conditions, now| conditions.listening(None, now));
                     // Nobody listens: nobody has missed anything.
                     let _ = self.heard.send(Heard::Gap);
                     self.until_silent(&connection).await;
@@ -45,7 +45,7 @@ impl RedisStore {
                 }
                 Err(fault) => {
                     self.measures.failed(fault);
-                    self.note(|conditions, now| conditions.listening(Some(fault), now));
+                    self.note_and_say(|conditions, now| conditions.listening(Some(fault), now));
                 }
             }
             attempt += 1;

@@ -74,7 +74,7 @@ impl RedisMeasures {
         registry.register("redis_breaker", "1 for the state that the breaker of the shared store is in", breaker);
         registry.register(
             "redis_connections",
-            "Connections to the shared store that were made",
+            "How often the shared store was connected to for requests",
             self.connections.clone(),
         );
     }

@@ -51,7 +51,11 @@ fn credentials(files: &RedisCredentials) -> Result<Credentials, FileFault> {
 
 /// Up to the first line break: editors and `echo` add one.
 fn first_line(path: &str) -> Result<String, FileFault> {
-    let bytes = files::read(Path::new(path), MAX_CREDENTIAL_BYTES).map_err(|_| FileFault::Credentials)?;
+    let bytes = files::read(Path::new(path), MAX_CREDENTIAL_BYTES);
+    first_line_of(bytes.map_err(|_| FileFault::Credentials)?)
+}
+
+fn first_line_of(bytes: Vec<u8>) -> Result<String, FileFault> {
     let text = String::from_utf8(bytes).map_err(|_| FileFault::Credentials)?;
     let line = text.lines().next().unwrap_or_default();
     // Nobody's name or password is empty; the file of a Secret that is still being made is.
@@ -98,4 +102,25 @@ fn chain(path: &str) -> Option<Vec<CertificateDer<'static>>> {
     let pem = files::read(Path::new(path), MAX_FILE_BYTES).ok()?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().ok()?;
     if chain.is_empty() { None } else { Some(chain) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::debug::has_no_debug;
+
+    #[test]
+    fn what_holds_a_password_shows_nothing_of_it() {
+        has_no_debug!(Mounted, Credentials);
+    }
+
+    #[test]
+    fn a_name_or_password_ends_at_the_first_line_break_and_is_never_empty() {
+        for (content, line) in [("a b", "a b"), ("a\n", "a"), ("a\r\nb", "a"), (" a \n", " a "), ("é", "é")] {
+            assert_eq!(first_line_of(content.as_bytes().to_vec()), Ok(line.to_owned()));
+        }
+        for content in [&b""[..], b"\n", b"\r\na", b"\xff"] {
+            assert_eq!(first_line_of(content.to_vec()), Err(FileFault::Credentials));
+        }
+    }
 }

@@ -28,7 +28,7 @@ const MAX_NODES: usize = 64;
 pub(super) struct Nodes {
     pub(super) first: Arc<Connection>,
     /// `None`: there is one node alone, and redirects are a fault.
-    cluster: Option<Cluster>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 struct Cluster {
@@ -67,7 +67,7 @@ impl Nodes {
 
     pub(super) fn cluster(first: Connection, dialer: Arc<Dialer>, mounted: Mounted) -> Self {
         let cluster = Cluster { dialer, mounted, learned: Mutex::default(), dialing: tokio::sync::Mutex::default() };
-        Self { first: Arc::new(first), cluster: Some(cluster) }
+        Self { first: Arc::new(first), cluster: Some(Arc::new(cluster)) }
     }
 
     /// The reply to `request`. Whoever calls brings the deadline.
@@ -102,24 +102,30 @@ impl Nodes {
         Err(Fault::ClusterDown)
     }
 
-    async fn node(&self, cluster: &Cluster, address: &RedisAddress) -> Result<Arc<Connection>, Fault> {
+    async fn node(&self, cluster: &Arc<Cluster>, address: &RedisAddress) -> Result<Arc<Connection>, Fault> {
         if *address == self.first.address {
             return Ok(Arc::clone(&self.first));
         }
-        let _dialing = cluster.dialing.lock().await;
-        if let Some(known) = cluster.learned().nodes.get(address) {
-            return Ok(Arc::clone(known));
-        }
-        if cluster.learned().nodes.len() >= MAX_NODES {
-            return Err(Fault::ClusterDown);
-        }
-        let node = Arc::new(cluster.dialer.dial(address, &cluster.mounted, 0, None).await?);
-        cluster.learned().nodes.insert(address.clone(), Arc::clone(&node));
-        Ok(node)
+        // Goes on when the request has given up: connecting may take longer than any request waits.
+        let met = cluster.dialer.tasks.spawn(Arc::clone(cluster).meet(address.clone()));
+        met.await.unwrap_or(Err(Fault::Closed))
     }
 }
 
 impl Cluster {
+    async fn meet(self: Arc<Self>, address: RedisAddress) -> Result<Arc<Connection>, Fault> {
+        let _dialing = self.dialing.lock().await;
+        if let Some(known) = self.learned().nodes.get(&address) {
+            return Ok(Arc::clone(known));
+        }
+        if self.learned().nodes.len() >= MAX_NODES {
+            return Err(Fault::ClusterDown);
+        }
+        let node = Arc::new(self.dialer.dial(&address, &self.mounted, 0, None).await?);
+        self.learned().nodes.insert(address, Arc::clone(&node));
+        Ok(node)
+    }
+
     fn owner(&self, slot: Option<u16>) -> Option<Arc<Connection>> {
         let learned = self.learned();
         let address = learned.owners.get(&slot?)?;

@@ -48,6 +48,9 @@ const END: Duration = Duration::from_secs(1);
 /// The mounted files, read on a thread of their own.
 pub(super) type MountedReader = Reader<Result<Mounted, Fault>>;
 
+/// How an operation went before anybody needed it.
+type Rehearsed = (Operation, Option<Fault>);
+
 impl RedisStore {
     /// Keeps it usable until `shutdown`.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
@@ -65,9 +68,11 @@ impl RedisStore {
         let (mut attempt, mut at_once) = (0, None::<Instant>);
         loop {
             let fault = match self.connect(&reader, attempt).await {
-                Ok(nodes) => {
+                Ok((nodes, rehearsed)) => {
                     let since = Instant::now();
-                    let fault = self.use_until_lost(nodes).await;
+                    let nodes = Arc::new(nodes);
+                    self.put_into_use(&nodes, &rehearsed);
+                    let fault = self.use_until_lost(&nodes).await;
                     if since.elapsed() >= STEADY {
                         backoff.forget();
                     }
@@ -84,13 +89,13 @@ impl RedisStore {
             attempt += 1;
             self.measures.failed(fault);
             self.link.send_replace(Link::Down(fault));
-            self.note(|conditions, now| conditions.unconnected(fault, now));
+            self.note_and_say(|conditions, now| conditions.unconnected(fault, now));
             sleep(backoff.wait(rand::random())).await;
         }
     }
 
-    /// A connection that has answered.
-    async fn connect(&self, reader: &MountedReader, attempt: usize) -> Result<Nodes, Fault> {
+    /// A connection that has answered, and what it has answered.
+    async fn connect(&self, reader: &MountedReader, attempt: usize) -> Result<(Nodes, Vec<Rehearsed>), Fault> {
         let mounted = self.mounted(reader).await?;
         let first = self.dial(&mounted, attempt, None).await?;
         let nodes = match self.settings.topology {
@@ -98,14 +103,21 @@ impl RedisStore {
             Topology::Cluster => Nodes::cluster(first, Arc::clone(&self.dialer), mounted),
         };
         let rehearsed = self.rehearse(&nodes).await?;
+        Ok((nodes, rehearsed))
+    }
+
+    /// Requests first, and then what is said about it: whoever sees that it is ready can use it.
+    fn put_into_use(&self, nodes: &Arc<Nodes>, rehearsed: &[Rehearsed]) {
         self.measures.connected();
-        self.note(|conditions, now| {
+        self.breaker().close();
+        self.measures.breaker_is(BreakerState::Closed);
+        self.link.send_replace(Link::Up(Arc::clone(nodes)));
+        self.note_and_say(|conditions, now| {
             conditions.connected();
             for (operation, fault) in rehearsed {
-                conditions.ended(operation, fault, now);
+                conditions.ended(*operation, *fault, now);
             }
         });
-        Ok(nodes)
     }
 
     pub(super) async fn mounted(&self, reader: &MountedReader) -> Result<Mounted, Fault> {
@@ -135,7 +147,7 @@ impl RedisStore {
     }
 
     /// Whether each kind of request is answered and permitted, before anybody needs it.
-    async fn rehearse(&self, nodes: &Nodes) -> Result<Vec<(Operation, Option<Fault>)>, Fault> {
+    async fn rehearse(&self, nodes: &Nodes) -> Result<Vec<Rehearsed>, Fault> {
         let (value, log) = (probe_key(0), Key::new(KeyKind::Mark, &[b"rehearsal"]));
         let entry = Entry { number: 1, value: Bytes::new() };
         let requests = [
@@ -157,11 +169,7 @@ impl RedisStore {
     }
 
     /// Why it is of no use any more.
-    async fn use_until_lost(&self, nodes: Nodes) -> Fault {
-        let nodes = Arc::new(nodes);
-        self.breaker().close();
-        self.measures.breaker_is(BreakerState::Closed);
-        self.link.send_replace(Link::Up(Arc::clone(&nodes)));
+    async fn use_until_lost(&self, nodes: &Arc<Nodes>) -> Fault {
         loop {
             let state = self.breaker().state();
             let wait = match state {
@@ -172,7 +180,7 @@ impl RedisStore {
             select! {
                 () = nodes.first.ended.cancelled() => return Fault::Closed,
                 () = self.attention.notified() => {
-                    if !self.is_up(&nodes) {
+                    if !self.is_up(nodes) {
                         return Fault::Closed;
                     }
                     continue;
@@ -183,7 +191,7 @@ impl RedisStore {
                 self.breaker().probing();
                 self.measures.breaker_is(BreakerState::HalfOpen);
             }
-            if let Err(fault) = self.probe(&nodes).await {
+            if let Err(fault) = self.probe(nodes).await {
                 if state != BreakerState::Closed {
                     let now = Instant::now();
                     self.breaker().open(now);
@@ -221,8 +229,8 @@ impl RedisStore {
         match faults.first() {
             Some(fault) if faults.len() == usize::from(probes) => return Err(*fault),
             // Some nodes of a cluster: what is on the others can be used.
-            Some(fault) => self.note(|conditions, now| conditions.left_alone(*fault, now)),
-            None => self.note(|conditions, _| conditions.answers()),
+            Some(fault) => self.note_and_say(|conditions, now| conditions.left_alone(*fault, now)),
+            None => self.note_and_say(|conditions, _| conditions.answers()),
         }
         Ok(())
     }
