@@ -43,7 +43,7 @@ pub use redis::{
     RedisManaged, RedisMode, RedisStorage, RedisTls, RedisTlsMode, RedisTopology, SecretRef,
 };
 pub use schema::crd;
-pub use status::{McpServerStatus, ToolsStatus, UpstreamStatus};
+pub use status::{McpServerStatus, SecretsStatus, ToolsStatus, UpstreamStatus};
 pub use upstreams::{MAX_UPSTREAM_NAME_BYTES, MAX_UPSTREAM_TIMEOUT_SECONDS, Upstream};
 pub use workload::{Builtin, Builtins, LogLevel, Observability, Otlp, Pod, ResourceRequirements};
 

@@ -62,15 +62,20 @@ pub async fn apply(
         network_policy,
         service,
         disruption_budget,
-        sealing_secret,
+        sealing_secrets,
+        retired_secrets,
         deployment,
         ingress,
     } = desired;
     // What a pod needs goes first, and what closes it before what opens it: the Deployment comes after all
     // that its pods use, so that none starts into an error or without its policy.
-    child::apply(writer, observed, service_account).await?;
     child::apply(writer, observed, config_map).await?;
     child::apply(writer, observed, policy_config_map).await?;
+    // Notes shrink only after what they name is gone, and after a tightened policy, which waits for nothing.
+    for name in retired_secrets {
+        secrets::delete(writer, name.clone()).await?;
+    }
+    child::apply(writer, observed, service_account).await?;
     if let Some(service_account_keys) = service_account_keys {
         child::apply(writer, observed, service_account_keys).await?;
     }
@@ -88,7 +93,9 @@ pub async fn apply(
         child::apply(writer, observed, ingress).await?;
     }
     if asks_for_secrets {
-        secrets::create_sealing_key(writer, sealing_secret).await?;
+        for secret in sealing_secrets {
+            secrets::create_sealing_key(writer, secret).await?;
+        }
     }
     child::apply(writer, observed, deployment).await?;
 

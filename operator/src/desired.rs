@@ -68,8 +68,10 @@ pub struct Desired {
     pub service: Service,
     /// `<name>`.
     pub disruption_budget: PodDisruptionBudget,
-    /// `<name>-sealing-1-<uid>` without its key, which is drawn when it is sent.
-    pub sealing_secret: Secret,
+    /// `<name>-sealing-<revision>-<uid>` without their keys, which are drawn when they are sent.
+    pub sealing_secrets: Vec<Secret>,
+    /// Names of Secrets that nothing mounts any more. Deleted before it is noted that they are gone.
+    pub retired_secrets: Vec<String>,
     /// `<name>`.
     pub deployment: Deployment,
     /// `<name>`; `None` when not asked for.
@@ -89,8 +91,9 @@ impl Desired {
             network_policy,
             service,
             disruption_budget,
-            // That it is missing is seen by pods that start.
-            sealing_secret: _,
+            // That one is missing is seen by pods that start, and that one is left by nobody.
+            sealing_secrets: _,
+            retired_secrets: _,
             deployment,
             ingress,
         } = self;
@@ -121,8 +124,16 @@ pub fn desired(valid: &ValidServer) -> Desired {
         network_policy: network_policy::network_policy(valid),
         service: service::service(valid),
         disruption_budget: disruption_budget::disruption_budget(valid),
-        sealing_secret: sealing_key::sealing_secret(valid),
+        sealing_secrets: sealing_key::sealing_secrets(valid),
+        retired_secrets: retired_secrets(valid),
         deployment: deployment::deployment(valid),
         ingress: ingress::ingress(valid),
     }
+}
+
+fn retired_secrets(valid: &ValidServer) -> Vec<String> {
+    let ValidServer { name, owner, sealing, .. } = valid;
+    let keys = sealing.retired.iter().map(|revision| sealing_secret_name(name, &owner.uid, *revision));
+    let credentials = redis::managed(valid).into_iter().flat_map(|managed| &managed.credentials.retired);
+    keys.chain(credentials.map(|revision| redis::credentials_name(name, &owner.uid, *revision))).collect()
 }

@@ -34,6 +34,7 @@ pub mod observed;
 pub mod reconcile;
 pub mod references;
 pub mod requests;
+pub mod rotation;
 pub mod route;
 pub mod run;
 pub mod service_account_issuer;

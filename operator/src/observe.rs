@@ -4,6 +4,7 @@
 //! decided on a view from before that write.
 
 mod pods;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use crate::{
         ChildKind, DeploymentCondition, KeysUnavailable, Observed, ObservedChild, ObservedDeployment, ObservedRedis,
         ObservedStatefulSet, ReferencedConfigMap, ServiceAccountKeys,
     },
+    rotation::Wish,
     route::route_owner,
     validate::Image,
     verify::Verifier,
@@ -84,7 +86,7 @@ pub fn observe(sources: &Sources<'_>, mcp_server: &McpServer, fetched: Fetched, 
     let stateful_set = own(ChildKind::StatefulSet, &redis_name(&name));
     let others = sources.neighbours.of(mcp_server);
     let Fetched { config_maps, service_account_keys } = fetched;
-    Observed {
+    let mut observed = Observed {
         config_maps,
         service_account_keys,
         deployment: deployment.map(|child| observed_deployment(sources.caches, &namespace, child)),
@@ -92,10 +94,23 @@ pub fn observe(sources: &Sources<'_>, mcp_server: &McpServer, fetched: Fetched, 
         redis: ObservedRedis {
             stateful_set: stateful_set.map(|child| observed_stateful_set(sources.caches, &namespace, child)),
             pods: pods::redis_pods(sources, &namespace, &name, now),
+            ..ObservedRedis::default()
         },
+        wish: Wish::of(mcp_server),
+        now,
         route_owner: route_owner(mcp_server, others.iter().map(AsRef::as_ref), sources.host_policy),
-        children,
-    }
+        ..Observed::default()
+    };
+    observed.sealing =
+        secrets::sealing_keys(own(ChildKind::ServiceAccount, &name), own(ChildKind::Deployment, &name), &observed);
+    observed.redis.credentials = secrets::redis_credentials(
+        own(ChildKind::ConfigMap, &redis_name(&name)),
+        own(ChildKind::StatefulSet, &redis_name(&name)),
+        own(ChildKind::Deployment, &name),
+        &observed,
+    );
+    observed.children = children;
+    observed
 }
 
 /// The revisions of the configuration that a ReplicaSet or a pod names.

@@ -7,10 +7,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crds::gateway_report::GatewayReport;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::{
     desired::{annotation, label},
+    rotation,
     validate::Image,
 };
 
@@ -28,6 +30,12 @@ pub struct Observed {
     pub pods: Vec<ObservedPod>,
     /// What there is of a managed Redis.
     pub redis: ObservedRedis,
+    /// What is noted and mounted of the sealing keys.
+    pub sealing: rotation::sealing::Seen,
+    /// What asks for new passwords and keys.
+    pub wish: rotation::Wish,
+    /// What time it is: rotations and retirements have dates.
+    pub now: Timestamp,
     /// The older `McpServer` that has the same host and path; see [`crate::route::route_owner`].
     pub route_owner: Option<RouteOwner>,
     /// What the API server signs ServiceAccount tokens with. `None`: nobody asked, since the spec does not use it.
@@ -43,6 +51,12 @@ impl Observed {
     /// Whether the Deployment has been acted on: until then a ReplicaSet of its last revision may not be visible yet.
     pub fn is_rolled(&self) -> bool {
         self.deployment.as_ref().is_some_and(|deployment| deployment.observed_generation >= deployment.generation)
+    }
+
+    /// Whether the Deployment's last change has replaced every pod, and no ReplicaSet of before can make one.
+    pub fn is_rolled_out(&self) -> bool {
+        let all_new = |deployment: &ObservedDeployment| deployment.replicas == deployment.updated_replicas;
+        self.is_rolled() && self.deployment.as_ref().is_some_and(all_new)
     }
 
     /// Whether no pod of another configuration than this one is left, those on their way out included, and none can come.
@@ -193,6 +207,8 @@ pub struct ObservedRedis {
     pub stateful_set: Option<ObservedStatefulSet>,
     /// Its pods, those on their way out included; at most one stays.
     pub pods: Vec<ObservedPod>,
+    /// What is noted and mounted of its credentials.
+    pub credentials: rotation::redis::Seen,
 }
 
 /// What the StatefulSet of a managed Redis says of itself.
@@ -210,6 +226,14 @@ pub struct ObservedStatefulSet {
     pub updated_replicas: i32,
     /// `status.readyReplicas`, of any template.
     pub ready_replicas: i32,
+}
+
+impl ObservedStatefulSet {
+    /// Whether its one pod is of the current template, and ready.
+    pub fn runs(&self) -> bool {
+        let Self { generation, observed_generation, updated_replicas, ready_replicas, .. } = self;
+        observed_generation >= generation && *updated_replicas > 0 && *ready_replicas > 0
+    }
 }
 
 /// One condition of a Deployment.
@@ -238,6 +262,10 @@ pub struct ObservedPod {
     pub ready: bool,
     /// Label [`label::CONFIG_REVISION`]; a Redis has none.
     pub config_revision: Option<String>,
+    /// Label [`label::REDIS_CREDENTIALS`]: the credentials of a managed Redis that it mounts.
+    pub redis_credentials: Option<u32>,
+    /// Label [`label::SEALING_KEYS`]: the sealing keys that it mounts, the one that seals first.
+    pub sealing_keys: Vec<u32>,
     /// `spec.containers[].image` of the container.
     pub image: Option<String>,
     /// `state.waiting.reason` of the container: `ImagePullBackOff`, `CrashLoopBackOff`.

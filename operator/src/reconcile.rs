@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Durat
 
 use crds::{McpServer, conditions::Reason};
 use futures::FutureExt;
+use jiff::Timestamp;
 use kube::{
     ResourceExt,
     runtime::{controller::Action, reflector::ObjectRef},
@@ -50,6 +51,9 @@ const PREDECESSOR_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Over this time the runs are spread that look whether the API server has new keys.
 const KEYS_SPREAD: Duration = Duration::from_secs(60);
+
+/// However far away a date is.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What runs share. Made once for each leadership and scope.
 pub struct Context {
@@ -221,8 +225,18 @@ fn requeue(outcome: &Outcome, written: StatusWrite, observed: &Observed, keys_en
     // Spread, so that not all come in the same moment for what one of them fetches. After a failure all wait for the answer.
     let spread = if matches!(observed.service_account_keys, Some(Ok(_))) { KEYS_SPREAD } else { Duration::ZERO };
     let keys_end = keys_end.map(|wait| wait + spread.mul_f64(chance()));
-    let first = [held_back, collected, waiting, keys_end].into_iter().flatten().min();
+    // Rotations have dates, which send no event either.
+    let rotation = match outcome {
+        Outcome::Applied(applied) => applied.valid.wakes_at.map(|at| until(at, observed.now)),
+        Outcome::Rejected(_) | Outcome::Failed(_) => None,
+    };
+    let first = [held_back, collected, waiting, keys_end, rotation].into_iter().flatten().min();
     first.map_or_else(Action::await_change, Action::requeue)
+}
+
+/// At least a moment, and not longer than a day: a run that finds nothing to do costs nothing.
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    at.duration_since(now).try_into().unwrap_or(Duration::ZERO).clamp(Duration::from_secs(1), LONGEST_SLEEP)
 }
 
 /// [`reconcile`] with a deadline, counted, and with a panic caught. Neither ends without a word in status.

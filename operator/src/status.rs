@@ -15,6 +15,7 @@ mod legacy;
 mod policy;
 mod progress;
 mod redis;
+mod secrets;
 mod upstreams;
 mod workload;
 
@@ -24,7 +25,7 @@ mod tests;
 use crds::{
     McpServer,
     conditions::{ConditionStatus, ConditionType, Observation, Reason, set_condition},
-    mcp_server::{McpServerStatus, ToolsStatus, UpstreamStatus},
+    mcp_server::{McpServerStatus, SecretsStatus, ToolsStatus, UpstreamStatus},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -92,12 +93,15 @@ struct Findings {
     eras: Option<String>,
     tools: Option<ToolsStatus>,
     upstreams: Vec<UpstreamStatus>,
+    secrets: Option<SecretsStatus>,
+    /// The wish for a rotation that was taken up last.
+    last_handled_rotate_at: Option<String>,
 }
 
 /// What is to be written.
 pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, now: Timestamp) -> McpServerStatus {
     let findings = match outcome {
-        Outcome::Applied(applied) => progress::findings(&applied.valid, observed),
+        Outcome::Applied(applied) => progress::findings(mcp_server, &applied.valid, observed),
         Outcome::Rejected(invalid) => held::rejected(mcp_server, invalid, observed),
         Outcome::Failed(failed) => held::failed(mcp_server, failed, observed),
     };
@@ -115,15 +119,20 @@ pub fn status(mcp_server: &McpServer, outcome: &Outcome, observed: &Observed, no
         upstreams: findings.upstreams,
         config_revision: findings.config_revision,
         policy_revision: findings.policy_revision,
+        secrets: findings.secrets,
+        last_handled_rotate_at: findings.last_handled_rotate_at,
         last_handled_reconcile_at: handled(mcp_server),
     }
 }
 
-/// The annotation by which a user forces a run. Cut to what the schema takes: a longer value must not make every
-/// write of status fail.
+/// The annotation by which a user forces a run.
 fn handled(mcp_server: &McpServer) -> Option<String> {
-    let asked = mcp_server.annotations().get(annotation::RECONCILE_AT)?;
-    Some(asked.chars().take(128).collect())
+    Some(within_schema(mcp_server.annotations().get(annotation::RECONCILE_AT)?))
+}
+
+/// Cut to what the schema takes: a longer value must not make every write of status fail.
+fn within_schema(asked: &str) -> String {
+    asked.chars().take(128).collect()
 }
 
 /// `Ready` first, as people read it; then the concerns, then what kstatus reads.

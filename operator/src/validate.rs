@@ -24,15 +24,23 @@ mod valid_server;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use crds::{McpServer, conditions::Reason, gateway_config::Versioned, mcp_server::Ingress, revision::revision};
+use crds::{
+    McpServer,
+    conditions::Reason,
+    gateway_config::Versioned,
+    mcp_server::{Ingress, McpServerSpec},
+    revision::revision,
+};
+use jiff::Timestamp;
 
-use crate::{host_policy::HostPolicy, observed::Observed};
+use crate::{host_policy::HostPolicy, observed::Observed, rotation};
 use auth::ValidAuth;
+use files::Parts;
 use redis::Shared;
 
-pub use redis::{Credentials, ExternalRedis, ManagedRedis, RedisOutbound, SecretKeys, Storage, ValidRedis};
+pub use redis::{ExternalRedis, ManagedRedis, RedisOutbound, SecretKeys, Storage, ValidRedis};
 pub use valid_server::{Clients, Endpoint, Image, IssuerCa, Route, Traffic, ValidServer};
 
 /// What the operator was started with, as far as decisions depend on it.
@@ -117,7 +125,9 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
     };
     let ValidAuth { config: auth, issuer_cas, service_account_keys } = auth;
     let Shared { redis, config: redis_config, outbound } = redis;
-    let config = files::config(spec, &identity, &endpoint, auth, upstreams, redis_config, settings);
+    let sealing = sealing(spec, observed);
+    let parts = Parts { auth, upstreams, redis: redis_config, sealing_keys: &sealing.keys };
+    let config = files::config(spec, &identity, &endpoint, parts, settings);
     let config_revision = revision(config.to_json().as_bytes());
     let outbound = outbound.with_former(observed, &identity.name, &config_revision);
     let policy = files::policy(spec, authorization);
@@ -137,11 +147,26 @@ pub fn validate(mcp_server: &McpServer, observed: &Observed, settings: &Operator
         image,
         issuer_cas,
         service_account_keys,
+        wakes_at: [sealing.wakes_at(&observed.wish), wakes_at(redis.as_ref(), observed)].into_iter().flatten().min(),
+        sealing,
         redis,
         traffic: Traffic { redis: outbound, ..traffic },
     };
     ownership::ownership(&valid, observed)?;
     Ok(valid)
+}
+
+/// Which sealing keys the pods mount.
+fn sealing(spec: &McpServerSpec, observed: &Observed) -> rotation::sealing::Plan {
+    let longest = Duration::from_secs(u64::try_from(spec.sessions.lifetime_seconds).unwrap_or(0));
+    rotation::sealing::plan(&observed.sealing, &observed.wish, longest, observed.now)
+}
+
+fn wakes_at(redis: Option<&ValidRedis>, observed: &Observed) -> Option<Timestamp> {
+    match redis? {
+        ValidRedis::Managed(managed) => managed.credentials.wakes_at(&observed.wish),
+        ValidRedis::External(_) => None,
+    }
 }
 
 fn keep<T>(invalid: &mut Vec<Invalid>, checked: Checked<T>) -> Option<T> {

@@ -25,6 +25,7 @@ pub(crate) fn renders_as_recorded(world: &World) -> Result<()> {
         (
             "namespaces",
             ",watchNamespaces={team-a,team-b},networkPolicy.enabled=true,metrics.service.enabled=false,\
+             redis.image=registry.example.com/redis:7,\
              hostPolicy.team-a={mcp.team-a.example.com,*.team-a.example.com},hostPolicy.*={mcp.example.com}",
         ),
     ];

@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod load;
+mod rotation;
 mod volume;
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,7 @@ use crate::{
     world::World,
 };
 
+pub(crate) use rotation::a_rotation_fails_no_call_and_leaves_one_of_each;
 pub(crate) use volume::a_volume_is_kept_or_goes_as_the_policy_says;
 
 /// Name of the pod of a managed Redis, and of what else belongs to it.

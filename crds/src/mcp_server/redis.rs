@@ -14,7 +14,7 @@ pub use external::{
     RedisTopology, SecretRef,
 };
 
-/// Where gateway pods keep what they share: sessions that ended, events to replay, messages between pods, counters.
+/// Where gateway pods keep what they share: sessions that ended, events to replay, messages between pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.managed) || self.mode == 'Managed'")
@@ -40,6 +40,13 @@ pub struct Redis {
     #[serde(default)]
     pub required: bool,
 
+    /// After how many days what the operator made is replaced, without a call that fails: the password of a managed Redis, which
+    /// restarts twice for it, and in every mode the key that seals session ids. The annotation mcpfoundry.dev/rotate-at asks for it
+    /// at once. Example: 90. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub rotation_interval_days: Option<i32>,
+
     /// The Redis of mode Managed. Default: {}, with the values below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<RedisManaged>,
@@ -62,7 +69,7 @@ pub enum RedisMode {
 }
 
 /// A Redis that the operator runs: one pod. It is no cluster; while it is down or moves to another node, requests are served and
-/// limits are local. For high availability bring your own (mode External).
+/// what only the Redis knows is answered with 503. For high availability bring your own (mode External).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RedisManaged {

@@ -61,10 +61,35 @@ pub struct McpServerStatus {
     #[schemars(length(max = 64))]
     pub policy_revision: Option<String>,
 
+    /// Which revisions of the Secrets that the operator made are in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsStatus>,
+
+    /// The value of the annotation mcpfoundry.dev/rotate-at whose rotation was begun last; it is over when secrets names one revision
+    /// of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub last_handled_rotate_at: Option<String>,
+
     /// The value of the annotation mcpfoundry.dev/reconcile-at that was answered last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub last_handled_reconcile_at: Option<String>,
+}
+
+/// Revisions of the Secrets that the operator made, by their numbers: NAME-sealing-NUMBER-... and NAME-redis-NUMBER-...
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretsStatus {
+    /// Keys that seal session ids: the first seals, all of them open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub sealing_keys: Vec<i64>,
+
+    /// Users of the managed Redis: the first is the gateway's, all of them are let in. Absent without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub redis_credentials: Vec<i64>,
 }
 
 /// The catalog in short.

@@ -25,7 +25,7 @@ use super::{
     pod_security::non_root,
     redis::managed,
 };
-use crate::validate::ValidServer;
+use crate::{rotation, validate::ValidServer};
 
 pub use container::CONTAINER_NAME;
 
@@ -48,7 +48,7 @@ const REVISION_HISTORY_LIMIT: i32 = 2;
 /// `<name>`.
 pub(super) fn deployment(valid: &ValidServer) -> Deployment {
     let mut metadata = metadata(valid, valid.name.clone());
-    metadata.annotations = Some(image_in_force(valid));
+    metadata.annotations = Some(image_in_force(valid).into_iter().chain(secrets_in_use(valid)).collect());
     hashed(Deployment {
         metadata,
         spec: Some(DeploymentSpec {
@@ -72,6 +72,16 @@ fn image_in_force(valid: &ValidServer) -> BTreeMap<String, String> {
         .into()
 }
 
+/// Which revisions of generated Secrets pods mount: on the Deployment for the next run, on each pod for the time in which two are
+/// in use. The same keys for both. Where there is only one, and always was, nothing is said: an upgrade must roll no pod.
+fn secrets_in_use(valid: &ValidServer) -> Vec<(String, String)> {
+    let redis = managed(valid).map(|redis| redis.credentials.gateway.to_string());
+    let sealing = Some(&valid.sealing.keys).filter(|keys| **keys != [rotation::FIRST]).map(rotation::text);
+    let redis = redis.map(|revision| (label::REDIS_CREDENTIALS.to_owned(), revision));
+    let sealing = sealing.map(|revisions| (label::SEALING_KEYS.to_owned(), revisions));
+    redis.into_iter().chain(sealing).collect()
+}
+
 fn pod_selector(valid: &ValidServer) -> LabelSelector {
     LabelSelector { match_labels: Some(selector(&valid.name)), ..LabelSelector::default() }
 }
@@ -89,9 +99,7 @@ fn one_more_then_one_less() -> DeploymentStrategy {
 fn pod_metadata(valid: &ValidServer) -> ObjectMeta {
     let mut labels = labels(&valid.name);
     labels.insert(label::CONFIG_REVISION.to_owned(), valid.config_revision.clone());
-    if let Some(redis) = managed(valid) {
-        labels.insert(label::REDIS_CREDENTIALS.to_owned(), redis.credentials.gateway.to_string());
-    }
+    labels.extend(secrets_in_use(valid));
     ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }
 }
 

@@ -25,6 +25,8 @@ pub mod label {
     pub const CONFIG_REVISION: &str = "mcpfoundry.dev/config-revision";
     /// On gateway pods with a managed Redis: the revision of the credentials that they mount.
     pub const REDIS_CREDENTIALS: &str = "mcpfoundry.dev/redis-credentials";
+    /// On gateway pods: revisions of the sealing keys that they mount, the one that seals first. Absent: the first alone.
+    pub const SEALING_KEYS: &str = "mcpfoundry.dev/sealing-keys";
 }
 
 /// Keys of annotations.
@@ -41,12 +43,24 @@ pub mod annotation {
     pub const REDIS_IMAGE_CHOSEN_FOR: &str = "mcpfoundry.dev/redis-image-chosen-for";
     /// On the StatefulSet of a managed Redis: hash of its volume, which Kubernetes does not change.
     pub const REDIS_VOLUME: &str = "mcpfoundry.dev/redis-volume";
-    /// On the ConfigMap of a managed Redis: revisions of its credentials whose Secrets may exist, separated by commas.
+    /// Revisions of credentials of a managed Redis. On its ConfigMap: whose Secrets may exist. On its StatefulSet: whose lines it
+    /// mounts. On the Deployment: the one that gateway pods mount.
     pub const REDIS_CREDENTIALS: &str = "mcpfoundry.dev/redis-credentials";
     /// On pods of a managed Redis: hash of `redis.conf`.
     pub const REDIS_CONFIG: &str = "mcpfoundry.dev/redis-config";
     /// On the gateway's NetworkPolicy: the Redis that it opens; see [`crate::validate::RedisOutbound`].
     pub const REDIS_OUTBOUND: &str = "mcpfoundry.dev/redis-outbound";
+    /// On the `McpServer`: any new value asks for new passwords and keys; status says which are in use.
+    pub const ROTATE_AT: &str = "mcpfoundry.dev/rotate-at";
+    /// On the ServiceAccount: revisions of sealing keys whose Secrets may exist. On the Deployment: those that its pods mount, the
+    /// one that seals first.
+    pub const SEALING_KEYS: &str = "mcpfoundry.dev/sealing-keys";
+    /// On the ServiceAccount: when the former sealing key opens nothing any more.
+    pub const SEALING_RETIRE_AT: &str = "mcpfoundry.dev/sealing-retire-at";
+    /// On what notes revisions: when the newest was begun.
+    pub const ROTATED: &str = "mcpfoundry.dev/rotated";
+    /// On what notes revisions: hash of the [`ROTATE_AT`] that the newest answers.
+    pub const ROTATED_FOR: &str = "mcpfoundry.dev/rotated-for";
     /// On the `McpServer`: any new value forces a run; status repeats it.
     pub const RECONCILE_AT: &str = "mcpfoundry.dev/reconcile-at";
 }

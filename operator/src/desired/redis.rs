@@ -25,6 +25,7 @@ use k8s_openapi::{
 use super::metadata::{annotation, labels_of, metadata_of};
 use crate::{
     observed::ChildKind,
+    rotation::Record,
     validate::{ManagedRedis, ValidRedis, ValidServer},
 };
 
@@ -127,14 +128,9 @@ pub fn client_directory(secret: &str) -> String {
     format!("/etc/mcp-foundry/redis/client/{secret}")
 }
 
-/// The revisions whose Secrets may exist, as [`annotation::REDIS_CREDENTIALS`] has them. What is no number counts for nothing.
+/// The revisions whose Secrets may exist, as they are noted.
 pub fn noted_revisions(metadata: &ObjectMeta) -> BTreeSet<u32> {
-    let noted = metadata.annotations.as_ref().and_then(|all| all.get(annotation::REDIS_CREDENTIALS));
-    noted.into_iter().flat_map(|noted| noted.split(',')).filter_map(|revision| revision.parse().ok()).collect()
-}
-
-fn note(revisions: &BTreeSet<u32>) -> String {
-    revisions.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+    Record::read(metadata, annotation::REDIS_CREDENTIALS).revisions
 }
 
 /// Metadata of the object `name`: labels of the Redis, controlled by the `McpServer`.

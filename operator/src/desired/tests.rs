@@ -202,7 +202,7 @@ fn without_limits_the_policy_has_its_defaults() {
 #[test]
 fn desired_secrets_hold_nothing() {
     let desired = all(&parse(REDIS_MANAGED));
-    assert_eq!(desired.sealing_secret.data, None);
+    assert!(desired.sealing_secrets.iter().all(|secret| secret.data.is_none()));
     let credentials = desired.redis.unwrap().credentials;
     assert_eq!(credentials.iter().map(|credentials| &credentials.secret.data).collect::<Vec<_>>(), [&None]);
 }
@@ -347,7 +347,8 @@ fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
         network_policy,
         service,
         disruption_budget,
-        sealing_secret,
+        sealing_secrets,
+        retired_secrets: _,
         deployment,
         ingress,
     } = all(mcp_server);
@@ -365,7 +366,8 @@ fn objects_of(mcp_server: &McpServer) -> Vec<Value> {
         objects.extend([json(&service), json(&disruption_budget), json(&stateful_set)]);
     }
     objects.extend([json(&service), json(&disruption_budget)]);
-    objects.extend([json(&sealing_secret), json(&deployment)]);
+    objects.extend(sealing_secrets.iter().map(json));
+    objects.push(json(&deployment));
     objects.extend(ingress.as_ref().map(json));
     objects
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crds::McpServer;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
+use k8s_openapi::{
+    api::core::v1::{ContainerStatus, Pod, PodCondition},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::runtime::reflector::ObjectRef;
 
 use super::Sources;
@@ -16,6 +19,7 @@ use crate::{
         selector,
     },
     observed::{ObservedPod, VOLUMES_PATIENCE, Volumes},
+    rotation,
 };
 
 /// The gateway's pods of `key` that the cache holds.
@@ -71,7 +75,9 @@ fn observed_pod(pod: &Pod, container: &str, now: Timestamp) -> ObservedPod {
         uid: metadata.uid.clone().unwrap_or_default(),
         ip: status.and_then(|status| status.pod_ip.clone()),
         ready: condition(conditions, "Ready").is_some_and(|ready| ready.status == "True"),
-        config_revision: metadata.labels.as_ref().and_then(|labels| labels.get(label::CONFIG_REVISION)).cloned(),
+        config_revision: label(metadata, label::CONFIG_REVISION).map(str::to_owned),
+        redis_credentials: label(metadata, label::REDIS_CREDENTIALS).and_then(|text| text.parse().ok()),
+        sealing_keys: label(metadata, label::SEALING_KEYS).map_or_else(|| vec![rotation::FIRST], rotation::numbers),
         image: container.and_then(|container| container.image.clone()),
         waiting_reason: state.and_then(waiting_reason),
         restarted: state.is_some_and(|status| status.restart_count > 0),
@@ -82,6 +88,10 @@ fn observed_pod(pod: &Pod, container: &str, now: Timestamp) -> ObservedPod {
         deleting: metadata.deletion_timestamp.is_some(),
         verification: None,
     }
+}
+
+fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
 /// The kubelet says it with a condition since Kubernetes 1.29, which speaks of the pod's network as well; a pod that has
@@ -130,6 +140,7 @@ mod tests {
             config_revision: Some("abc".to_owned()),
             image: Some("server:1".to_owned()),
             waiting_reason: Some("ImagePullBackOff".to_owned()),
+            sealing_keys: vec![rotation::FIRST],
             ..ObservedPod::default()
         };
         assert_eq!(observed_pod(&pod, CONTAINER_NAME, Timestamp::UNIX_EPOCH), expected);

@@ -4,6 +4,7 @@
 mod fake_api;
 mod fixture;
 mod redis;
+mod rotation;
 
 use expect_test::expect;
 use serde_json::json;
@@ -20,9 +21,9 @@ async fn a_create_sends_each_child_once_in_order_and_one_status_and_reads_nothin
     let api = fixture::api();
     Operator::new(&api).run().await.unwrap();
     expect![[r"
-        PATCH serviceaccounts/tools mcp-operator force
         PATCH configmaps/tools-config-REVISION mcp-operator force
         PATCH configmaps/tools-policy mcp-operator force
+        PATCH serviceaccounts/tools mcp-operator force
         PATCH networkpolicies/tools mcp-operator force
         PATCH services/tools mcp-operator force
         PATCH poddisruptionbudgets/tools mcp-operator force

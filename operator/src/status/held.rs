@@ -79,6 +79,9 @@ fn held(mcp_server: &McpServer, unseen: Reason, spec_valid: Concern, why: Concer
         tools: agreed(&staying, tools).or(standing.tools),
         // Of what was applied before nobody knows the upstreams: what was seen of them stays.
         upstreams: mcp_server.status.as_ref().map(|status| status.upstreams.clone()).unwrap_or_default(),
+        // What was begun goes on when the spec can be run again.
+        secrets: mcp_server.status.as_ref().and_then(|status| status.secrets.clone()),
+        last_handled_rotate_at: mcp_server.status.as_ref().and_then(|status| status.last_handled_rotate_at.clone()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Findings after a run that applied everything: how far this spec has come.
 
 use crds::{
+    McpServer,
     conditions::{ConditionType, Reason},
     gateway_report::GatewayReport,
     mcp_server::ToolsStatus,
@@ -13,6 +14,7 @@ use super::{
     legacy::legacy_streams,
     policy::{Scales, policy},
     redis::{first_contacts, redis},
+    secrets::{rotation_begun, secrets},
     upstreams::{first_handshakes, upstream_statuses, upstreams},
     workload::workload,
 };
@@ -21,7 +23,7 @@ use crate::{
     validate::ValidServer,
 };
 
-pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
+pub(super) fn findings(mcp_server: &McpServer, valid: &ValidServer, observed: &Observed) -> Findings {
     let revision = Some(valid.config_revision.as_str());
     let staying: Vec<&ObservedPod> = observed.pods.iter().filter(|pod| !pod.deleting).collect();
     let current: Vec<&ObservedPod> =
@@ -51,6 +53,8 @@ pub(super) fn findings(valid: &ValidServer, observed: &Observed) -> Findings {
         eras: agreed(speaking, |report| bounded(&report.eras.join(","), 512)),
         tools: agreed(speaking, tools),
         upstreams: upstream_statuses(valid, speaking),
+        secrets: Some(secrets(valid)),
+        last_handled_rotate_at: rotation_begun(mcp_server, valid, observed),
         concerns: concerns(valid, workload, auth, policy, [upstreams, redis]),
     }
 }

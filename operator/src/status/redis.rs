@@ -15,7 +15,10 @@ use super::{
     gateways::{Finding, report, together, unseen},
 };
 use crate::{
-    desired::redis::{credentials_name, redis_name},
+    desired::{
+        annotation,
+        redis::{credentials_name, redis_name},
+    },
     observed::{Observed, ObservedPod},
     validate::{ExternalRedis, ManagedRedis, SecretKeys, ValidRedis, ValidServer},
 };
@@ -136,11 +139,12 @@ fn way_in(valid: &ValidServer) -> String {
 
 fn own_secret(valid: &ValidServer, managed: &ManagedRedis) -> String {
     let secret = credentials_name(&valid.name, &valid.owner.uid, managed.credentials.gateway);
-    format!(
-        "if the Secret `{secret}` was deleted or made by hand, restart both: kubectl rollout restart statefulset/{} deployment/{}",
-        redis_name(&valid.name),
-        valid.name
-    )
+    let fix = format!(
+        "kubectl annotate mcpservers.mcpfoundry.dev/{} {}=\"$(date +%s)\" --overwrite",
+        valid.name,
+        annotation::ROTATE_AT
+    );
+    format!("if the Secret `{secret}` was deleted or made by hand, ask for new credentials: {fix}")
 }
 
 /// A user's Secret, by the fields that name it.

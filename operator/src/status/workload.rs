@@ -9,6 +9,7 @@ use super::concern::{Concern, foreign};
 use crate::{
     desired::{Desired, annotation, desired, redis::credentials_name, sealing_secret_name, selector_text},
     observed::{Observed, ObservedDeployment, ObservedPod, Volumes},
+    rotation,
     validate::{ValidRedis, ValidServer},
 };
 
@@ -116,9 +117,9 @@ fn trouble(valid: &ValidServer, pod: &ObservedPod) -> Option<(Reason, String)> {
 }
 
 fn no_volumes(valid: &ValidServer) -> (Reason, String) {
-    let ValidServer { name, owner, redis, .. } = valid;
+    let ValidServer { name, owner, redis, sealing, .. } = valid;
     let look = describe(name);
-    let secret = sealing_secret_name(name, owner);
+    let secret = sealing_secret_name(name, &owner.uid, sealing.keys.first().copied().unwrap_or(rotation::FIRST));
     let credentials = match redis {
         Some(ValidRedis::Managed(managed)) => {
             format!(" or `{}`", credentials_name(name, &owner.uid, managed.credentials.gateway))

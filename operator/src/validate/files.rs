@@ -14,15 +14,23 @@ use crds::{
 use super::{Endpoint, OperatorSettings, identity::Identity};
 use crate::desired::sealing_key_file;
 
+/// What was judged and resolved elsewhere.
+pub(super) struct Parts<'a> {
+    pub(super) auth: AuthConfig,
+    pub(super) upstreams: Vec<UpstreamConfig>,
+    pub(super) redis: Option<RedisConfig>,
+    /// Revisions, the one that seals first.
+    pub(super) sealing_keys: &'a [u32],
+}
+
 pub(super) fn config(
     spec: &McpServerSpec,
     identity: &Identity,
     endpoint: &Endpoint,
-    auth: AuthConfig,
-    upstreams: Vec<UpstreamConfig>,
-    redis: Option<RedisConfig>,
+    parts: Parts<'_>,
     settings: &OperatorSettings,
 ) -> GatewayConfig {
+    let Parts { auth, upstreams, redis, sealing_keys } = parts;
     let http = spec.http.clone().unwrap_or_default();
     GatewayConfig {
         version: CURRENT_VERSION,
@@ -37,7 +45,7 @@ pub(super) fn config(
             health_check: spec.builtins.health_check.enabled,
         },
         upstreams,
-        sealing_key_files: vec![sealing_key_file()],
+        sealing_key_files: sealing_keys.iter().map(|revision| sealing_key_file(*revision)).collect(),
         redis,
         observability: Observability {
             log_level: log_level(spec.observability.log_level),

@@ -10,8 +10,6 @@ pub(crate) mod outbound;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use crds::{
     gateway_config::RedisConfig,
     mcp_server::{ConfigMapKeyRef, McpServerSpec, RedisMode},
@@ -19,7 +17,7 @@ use crds::{
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
 
 use super::{Checked, Image, Invalid, OperatorSettings, identity::Identity};
-use crate::observed::Observed;
+use crate::{observed::Observed, rotation::redis::Plan};
 
 pub use outbound::RedisOutbound;
 
@@ -27,7 +25,7 @@ pub use outbound::RedisOutbound;
 #[derive(Clone, Debug, PartialEq)]
 pub enum ValidRedis {
     /// To be made.
-    Managed(ManagedRedis),
+    Managed(Box<ManagedRedis>),
     /// The user's own.
     External(ExternalRedis),
 }
@@ -47,8 +45,8 @@ pub struct ManagedRedis {
     pub retain_volume: bool,
     /// What every key and channel begins with.
     pub key_prefix: String,
-    /// Revisions of its credentials.
-    pub credentials: Credentials,
+    /// Which revisions of its credentials are in use, each a user of its own, and which come and go.
+    pub credentials: Plan,
 }
 
 /// A volume claim.
@@ -58,15 +56,6 @@ pub struct Storage {
     pub size: Quantity,
     /// StorageClass; `None`: the cluster's default.
     pub class_name: Option<String>,
-}
-
-/// Which revisions of generated credentials are in use. Each is a user of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The one that new gateway pods mount.
-    pub gateway: u32,
-    /// Those that the Redis accepts; `gateway` is among them.
-    pub accepted: BTreeSet<u32>,
 }
 
 /// A Redis of the user: what the pods mount to get in.

@@ -5,12 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::redis::{RedisOutbound, ValidRedis};
 use crds::{
     gateway_config::{GatewayConfig, GatewayPolicy, KeyFile},
     mcp_server::Peer,
 };
+use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::OwnerReference};
+
+use super::redis::{RedisOutbound, ValidRedis};
+use crate::rotation::sealing;
 
 /// An `McpServer` that can be run: parsed, references resolved, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,10 @@ pub struct ValidServer {
     pub service_account_keys: Option<KeyFile>,
     /// The Redis that the pods share, when there is one.
     pub redis: Option<ValidRedis>,
+    /// Which sealing keys the pods mount, and which come and go.
+    pub sealing: sealing::Plan,
+    /// When somebody must look again although nothing happens: a rotation or a retirement is due.
+    pub wakes_at: Option<Timestamp>,
     /// The Ingress, when asked for.
     pub ingress: Option<Route>,
     /// Who may talk to the pods, and to which ports the pods may talk.

@@ -26,9 +26,6 @@ pub(super) const CONFIG_DIRECTORY: &str = "/etc/mcp-foundry/config";
 /// Where the policy is.
 pub(super) const POLICY_DIRECTORY: &str = "/etc/mcp-foundry/policy";
 
-/// Name of the volume with the sealing key.
-const SEALING_VOLUME: &str = "sealing-1";
-
 /// Name of the volume with the API server's keys.
 const KEYS_VOLUME: &str = "service-account-keys";
 
@@ -43,7 +40,8 @@ const KEY_CACHE_SIZE: &str = "16Mi";
 pub(super) fn volumes(valid: &ValidServer) -> Vec<Volume> {
     let config = config_map_name(&valid.name, &valid.config_revision);
     let policy = policy_config_map_name(&valid.name);
-    let mut volumes = vec![volume("config", source(config)), volume("policy", source(policy)), sealing_key(valid)];
+    let mut volumes = vec![volume("config", source(config)), volume("policy", source(policy))];
+    volumes.extend(in_order_of_revision(valid).map(|revision| sealing_key(valid, revision)));
     volumes.extend(valid.issuer_cas.iter().map(issuer_ca));
     if valid.service_account_keys.is_some() {
         volumes.push(volume(KEYS_VOLUME, source(service_account_keys_name(&valid.name))));
@@ -56,11 +54,10 @@ pub(super) fn volumes(valid: &ValidServer) -> Vec<Volume> {
 }
 
 pub(super) fn mounts(valid: &ValidServer) -> Vec<VolumeMount> {
-    let mut mounts = vec![
-        mount("config".to_owned(), CONFIG_DIRECTORY),
-        mount("policy".to_owned(), POLICY_DIRECTORY),
-        mount(SEALING_VOLUME.to_owned(), &sealing_directory()),
-    ];
+    let mut mounts = vec![mount("config".to_owned(), CONFIG_DIRECTORY), mount("policy".to_owned(), POLICY_DIRECTORY)];
+    mounts.extend(
+        in_order_of_revision(valid).map(|revision| mount(sealing_volume(revision), &sealing_directory(revision))),
+    );
     mounts.extend(valid.issuer_cas.iter().map(|ca| mount(volume_name(ca), &ca.directory())));
     if valid.service_account_keys.is_some() {
         mounts.push(mount(KEYS_VOLUME.to_owned(), KEYS_DIRECTORY));
@@ -82,13 +79,22 @@ fn source(name: String) -> ConfigMapVolumeSource {
 }
 
 /// Not optional: a pod without the key that the others have could not open their sessions.
-fn sealing_key(valid: &ValidServer) -> Volume {
+fn sealing_key(valid: &ValidServer, revision: u32) -> Volume {
     let secret = SecretVolumeSource {
-        secret_name: Some(sealing_secret_name(&valid.name, &valid.owner)),
+        secret_name: Some(sealing_secret_name(&valid.name, &valid.owner.uid, revision)),
         default_mode: Some(GROUP_READS),
         ..SecretVolumeSource::default()
     };
-    Volume { name: SEALING_VOLUME.to_owned(), secret: Some(secret), ..Volume::default() }
+    Volume { name: sealing_volume(revision), secret: Some(secret), ..Volume::default() }
+}
+
+fn sealing_volume(revision: u32) -> String {
+    format!("sealing-{revision}")
+}
+
+/// Which of them seals is the configuration's business.
+fn in_order_of_revision(valid: &ValidServer) -> impl Iterator<Item = u32> {
+    valid.sealing.keys.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter()
 }
 
 /// Whether the process fetches keys: of an issuer whose keys are not mounted.

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
     super::metadata::{annotation, hashed},
-    REDIS_PORT, metadata, note, redis_name,
+    REDIS_PORT, metadata, redis_name,
     stateful_set::{DATA_DIRECTORY, USERS_DIRECTORY},
 };
 use crate::validate::{ManagedRedis, ValidServer};
@@ -20,8 +20,7 @@ pub(super) const CONFIG_FILE: &str = "redis.conf";
 
 pub(super) fn config_map(valid: &ValidServer, managed: &ManagedRedis) -> ConfigMap {
     let mut metadata = metadata(valid, redis_name(&valid.name));
-    let noted = note(&managed.credentials.accepted);
-    metadata.annotations = Some([(annotation::REDIS_CREDENTIALS.to_owned(), noted)].into());
+    metadata.annotations = Some(managed.credentials.record.notes(annotation::REDIS_CREDENTIALS).into_iter().collect());
     hashed(ConfigMap {
         metadata,
         data: Some([(CONFIG_FILE.to_owned(), redis_conf(managed))].into()),
@@ -50,7 +49,7 @@ fn redis_conf(managed: &ManagedRedis) -> String {
         ("aof-use-rdb-preamble", "yes".to_owned()),
         ("save", "\"\"".to_owned()),
         ("maxmemory", managed.max_memory_bytes.to_string()),
-        // What evicts would drop counters, and the state of some for the flood of others.
+        // What evicts would drop the state of some for the flood of others.
         ("maxmemory-policy", "noeviction".to_owned()),
         // A stream of one entry, which a state of a session is, takes 4 KiB with the default.
         ("stream-node-max-bytes", "512".to_owned()),

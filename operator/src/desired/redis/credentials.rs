@@ -23,7 +23,7 @@ pub const USER_LINE: &str = "user.acl";
 /// `type` of the Secret: says what it is where Secrets are listed. Nothing but people reads it.
 const SECRET_TYPE: &str = "mcpfoundry.dev/redis-credentials";
 
-/// What the gateway uses, and nothing else: no category, no scripts, nothing that looks at others' keys. One word that the
+/// What the gateway uses, and what its limits will: plain commands on its own keys. No category, no scripts, nothing that looks at others' keys. One word that the
 /// server does not know keeps it from starting, so there is none that came after 7.0.
 ///
 /// Source: acceptance/redis-and-degradation.md, section 3, `acl`.

@@ -24,7 +24,10 @@ use super::{
     config_map::config_revision,
     labels, metadata, redis_name, redis_selector,
 };
-use crate::validate::{ManagedRedis, Storage, ValidServer};
+use crate::{
+    rotation,
+    validate::{ManagedRedis, Storage, ValidServer},
+};
 
 pub use pod::CONTAINER_NAME;
 pub(super) use pod::{DATA_DIRECTORY, PORT_NAME, USERS_DIRECTORY};
@@ -60,13 +63,14 @@ pub(super) fn stateful_set(valid: &ValidServer, managed: &ManagedRedis) -> State
     })
 }
 
-/// What the next run reads: which image stays, and whether the volume is still the one that is asked for.
+/// What the next run reads: which image stays, whether the volume is still the one that is asked for, and who gets in.
 fn noted(managed: &ManagedRedis) -> BTreeMap<String, String> {
     let image = managed.image.clone();
     [
         (annotation::REDIS_IMAGE, image.reference),
         (annotation::REDIS_IMAGE_CHOSEN_FOR, image.chosen_for),
         (annotation::REDIS_VOLUME, volume_hash(managed.storage.as_ref())),
+        (annotation::REDIS_CREDENTIALS, rotation::text(&managed.credentials.accepted)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into()

@@ -37,6 +37,7 @@ struct World {
     requests: Vec<String>,
     fault: Option<(usize, Fault)>,
     delay: Duration,
+    counts_generations: bool,
 }
 
 /// The API; cheap to clone.
@@ -69,6 +70,12 @@ impl FakeApi {
     /// Answers each request only after `delay`.
     pub(super) fn delay_answers(&self, delay: Duration) {
         self.0.lock().unwrap().delay = delay;
+    }
+
+    /// From now on a change of a spec is a new generation, and status speaks of the one before until somebody edits it. Without
+    /// this whatever is written counts as acted on.
+    pub(super) fn count_generations(&self) {
+        self.0.lock().unwrap().counts_generations = true;
     }
 
     fn delay(&self) -> Duration {
@@ -211,6 +218,14 @@ impl World {
         object["metadata"]["managedFields"] = json!([{
             "manager": target.query["fieldManager"], "operation": "Apply", "fieldsV1": owned_fields(&applied),
         }]);
+        if let Some(status) = existing.and_then(|existing| existing.get("status")) {
+            object["status"] = status.clone();
+        }
+        if self.counts_generations {
+            let before = existing.map_or(0, |existing| existing["metadata"]["generation"].as_i64().unwrap_or(0));
+            let is_new = existing.is_none_or(|existing| existing["spec"] != object["spec"]);
+            object["metadata"]["generation"] = (before + i64::from(is_new)).into();
+        }
         let unchanged = existing.is_some_and(|existing| same_but_version(existing, &object));
         if !unchanged {
             self.version += 1;

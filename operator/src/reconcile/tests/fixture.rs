@@ -61,7 +61,9 @@ pub(super) fn differences(one: &FakeApi, other: &FakeApi) -> Vec<String> {
 fn masked(api: &FakeApi) -> BTreeMap<String, Value> {
     let mut objects = api.objects();
     for object in objects.values_mut() {
-        object["metadata"]["resourceVersion"] = Value::Null;
+        for volatile in ["resourceVersion", "generation"] {
+            object["metadata"][volatile] = Value::Null;
+        }
     }
     objects
 }

@@ -35,9 +35,9 @@ async fn a_redis_is_closed_first_and_made_before_the_gateway_that_mounts_its_cre
     let requests = api.take_requests();
     assert_eq!(requests.len(), REQUESTS_OF_A_CREATE);
     expect![[r"
-        PATCH serviceaccounts/tools mcp-operator force
         PATCH configmaps/tools-config-REVISION mcp-operator force
         PATCH configmaps/tools-policy mcp-operator force
+        PATCH serviceaccounts/tools mcp-operator force
         PATCH networkpolicies/tools-redis mcp-operator force
         PATCH networkpolicies/tools mcp-operator force
         PATCH configmaps/tools-redis mcp-operator force

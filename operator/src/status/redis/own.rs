@@ -16,7 +16,7 @@ pub(super) fn trouble(valid: &ValidServer, observed: &Observed, reached: bool) -
     if let Some(trouble) = pod.and_then(|pod| of_pod(valid, managed, pod)) {
         return Some(trouble);
     }
-    if observed.redis.stateful_set.as_ref().is_some_and(runs) {
+    if observed.redis.stateful_set.as_ref().is_some_and(ObservedStatefulSet::runs) {
         return None;
     }
     let look = format!("kubectl describe pod {}-0", redis_name(&valid.name));
@@ -30,11 +30,6 @@ pub(super) fn trouble(valid: &ValidServer, observed: &Observed, reached: bool) -
     } else {
         Concern::unknown(Reason::RedisProvisioning, format!("the Redis is being started; look at it: {look}"))
     })
-}
-
-fn runs(stateful_set: &ObservedStatefulSet) -> bool {
-    let ObservedStatefulSet { generation, observed_generation, updated_replicas, ready_replicas, .. } = stateful_set;
-    observed_generation >= generation && *updated_replicas > 0 && *ready_replicas > 0
 }
 
 /// The same words as for pods of the gateway, for the same troubles.

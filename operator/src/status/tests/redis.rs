@@ -114,7 +114,7 @@ fn a_required_redis_holds_ready_until_every_pod_has_reached_it_once() {
         &world,
         "RedisReady",
         &expect![
-            "False RedisRefused 1 of 2 pods: the Redis refuses name or password, or what its user may do (Redis refuses the user name or the password); if the Secret `tools-redis-1-11111111` was deleted or made by hand, restart both: kubectl rollout restart statefulset/tools-redis deployment/tools"
+            "False RedisRefused 1 of 2 pods: the Redis refuses name or password, or what its user may do (Redis refuses the user name or the password); if the Secret `tools-redis-1-11111111` was deleted or made by hand, ask for new credentials: kubectl annotate mcpservers.mcpfoundry.dev/tools mcpfoundry.dev/rotate-at=\"$(date +%s)\" --overwrite"
         ],
     );
 
@@ -125,7 +125,7 @@ fn a_required_redis_holds_ready_until_every_pod_has_reached_it_once() {
         &world,
         "Degraded",
         &expect![
-            "True RedisRefused 1 of 2 pods: the Redis refuses name or password, or what its user may do (Redis refuses the user name or the password); if the Secret `tools-redis-1-11111111` was deleted or made by hand, restart both: kubectl rollout restart statefulset/tools-redis deployment/tools"
+            "True RedisRefused 1 of 2 pods: the Redis refuses name or password, or what its user may do (Redis refuses the user name or the password); if the Secret `tools-redis-1-11111111` was deleted or made by hand, ask for new credentials: kubectl annotate mcpservers.mcpfoundry.dev/tools mcpfoundry.dev/rotate-at=\"$(date +%s)\" --overwrite"
         ],
     );
 }

@@ -86,7 +86,9 @@ fn outbound(topology: RedisTopology, addresses: &[String], settings: &OperatorSe
     let mut invalid = Vec::new();
     for (index, address) in addresses.iter().enumerate() {
         match port_of(address, settings) {
-            Ok(port) => drop(ports.insert(port)),
+            Ok(port) => {
+                ports.insert(port);
+            }
             Err(problem) => invalid.push(Invalid::spec(
                 format!("{FIELD}.addresses[{index}]"),
                 problem,

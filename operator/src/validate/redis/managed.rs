@@ -9,10 +9,11 @@ use crds::{
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::json;
 
-use super::{Credentials, ManagedRedis, RedisOutbound, Shared, Storage, ValidRedis, default_key_prefix};
+use super::{ManagedRedis, RedisOutbound, Shared, Storage, ValidRedis, default_key_prefix};
 use crate::{
     desired::redis::{self, REDIS_PORT},
     observed::Observed,
+    rotation::redis::plan,
     validate::{Checked, Invalid, OperatorSettings, identity::Identity, image::in_force, quantity::bytes, resources},
 };
 
@@ -34,11 +35,11 @@ pub(super) fn managed(
     let limit = memory_limit(&resources)?;
     let recorded = observed.redis.stateful_set.as_ref().and_then(|stateful_set| stateful_set.image.as_ref());
     let chosen_for = revision(json!([asked, figures, storage]).to_string().as_bytes());
-    let credentials = Credentials { gateway: 1, accepted: [1].into() };
+    let credentials = plan(&observed.redis.credentials, &observed.wish, observed.now);
     let key_prefix = default_key_prefix(identity);
     let config = config(spec.redis.required, identity, credentials.gateway, &key_prefix);
     Ok(Shared {
-        redis: Some(ValidRedis::Managed(ManagedRedis {
+        redis: Some(ValidRedis::Managed(Box::new(ManagedRedis {
             image: in_force(asked.as_ref(), chosen_for, recorded, &settings.redis_image),
             max_memory_bytes: limit / 4 * 3,
             resources,
@@ -46,7 +47,7 @@ pub(super) fn managed(
             retain_volume: spec.deletion_policy == DeletionPolicy::Retain,
             key_prefix,
             credentials,
-        })),
+        }))),
         config: Some(config),
         outbound: RedisOutbound { managed: true, ..RedisOutbound::default() },
     })

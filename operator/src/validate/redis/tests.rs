@@ -252,7 +252,7 @@ fn the_way_to_a_former_redis_stays_open_while_a_pod_may_need_it() {
 
 fn managed_redis(valid: &ValidServer) -> ManagedRedis {
     match &valid.redis {
-        Some(ValidRedis::Managed(managed)) => managed.clone(),
+        Some(ValidRedis::Managed(managed)) => managed.as_ref().clone(),
         other => panic!("{other:?}"),
     }
 }
