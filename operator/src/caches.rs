@@ -3,12 +3,9 @@
 //! Only what is read is kept. Kinds of which only metadata matters are watched as metadata;
 //! managedFields stay where the No-op check reads them, on children, and nowhere else. Never Secrets.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Debug,
-    hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod index;
+
+use std::{fmt::Debug, hash::Hash, sync::Arc};
 
 use crds::McpServer;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -20,7 +17,7 @@ use k8s_openapi::{
         networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     },
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -38,6 +35,8 @@ use crate::{
     desired::{label, metadata::MANAGED_BY},
     observed::ChildKind,
 };
+
+pub use index::{Index, labelled_for, made_for};
 
 /// How long one watch request lasts, in seconds. A connection that died silently is noticed 5 s later.
 const WATCH_SECONDS: u32 = 60;
@@ -170,59 +169,6 @@ where
     get(store, namespace, name).map(|object| object.meta().clone())
 }
 
-/// Names of the objects that are made for each `McpServer`, so that a run need not go through
-/// everything. It may name what is gone by now: the caches know.
-#[derive(Default)]
-pub struct Index(Mutex<HashMap<(String, String), Names>>);
-
-/// Kinds and names, sorted.
-type Names = BTreeSet<(CachedKind, String)>;
-
-impl Index {
-    /// Notes an object, or that it is gone. Returns the `McpServer` that it is made for.
-    pub fn note(&self, kind: CachedKind, metadata: &ObjectMeta, gone: bool) -> Option<ObjectRef<McpServer>> {
-        let mcp_server = made_for(metadata)?;
-        let namespace = metadata.namespace.as_deref()?;
-        let key = (namespace.to_owned(), mcp_server.to_owned());
-        let entry = (kind, metadata.name.clone()?);
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if gone {
-            if let Some(entries) = index.get_mut(&key) {
-                entries.remove(&entry);
-                if entries.is_empty() {
-                    index.remove(&key);
-                }
-            }
-        } else {
-            index.entry(key).or_default().insert(entry);
-        }
-        Some(ObjectRef::new(mcp_server).within(namespace))
-    }
-
-    /// Everything that is made for the `McpServer` `name`.
-    pub fn of(&self, namespace: &str, name: &str) -> Names {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        index.get(&(namespace.to_owned(), name.to_owned())).cloned().unwrap_or_default()
-    }
-}
-
-/// The `McpServer` that an object says it was made for: by our label, or by its controller where somebody took the label
-/// off, which must be repaired. Neither proves anything; it only finds.
-pub fn made_for(metadata: &ObjectMeta) -> Option<&str> {
-    let owners = metadata.owner_references.as_deref().unwrap_or_default();
-    let is_ours = |owner: &&OwnerReference| {
-        owner.controller == Some(true)
-            && owner.kind == McpServer::kind(&())
-            && owner.api_version == McpServer::api_version(&())
-    };
-    labelled_for(metadata).or_else(|| owners.iter().find(is_ours).map(|owner| owner.name.as_str()))
-}
-
-/// The `McpServer` that the label of an object names; watches but that of ConfigMaps see only what has labels.
-pub fn labelled_for(metadata: &ObjectMeta) -> Option<&str> {
-    metadata.labels.as_ref()?.get(label::MCP_SERVER).map(String::as_str)
-}
-
 /// How a kind is watched.
 pub fn watch_config(streaming: bool, labelled: bool) -> watcher::Config {
     let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
@@ -350,21 +296,6 @@ mod tests {
     }
 
     #[test]
-    fn the_index_finds_what_is_labelled_and_forgets_what_is_gone() {
-        let index = Index::default();
-        let pod: ObjectMeta = serde_json::from_value(json!({
-            "name": "tools-1", "namespace": "demo", "labels": { "mcpfoundry.dev/mcp-server": "tools" },
-        }))
-        .unwrap();
-        assert_eq!(index.note(CachedKind::Pod, &pod, false), Some(ObjectRef::new("tools").within("demo")));
-        assert_eq!(index.of("demo", "tools"), [(CachedKind::Pod, "tools-1".to_owned())].into());
-        assert_eq!(index.of("other", "tools"), BTreeSet::new());
-        index.note(CachedKind::Pod, &pod, true);
-        assert_eq!(index.of("demo", "tools"), BTreeSet::new());
-        assert_eq!(index.note(CachedKind::Pod, &ObjectMeta::default(), false), None);
-    }
-
-    #[test]
     fn a_foreign_config_map_keeps_only_what_tells_versions_apart() {
         let mut foreign: PartialObjectMeta<ConfigMap> = serde_json::from_value(json!({
             "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
@@ -381,21 +312,5 @@ mod tests {
         let whole = ours.clone();
         prune_config_map(&mut ours);
         assert_eq!(ours.metadata, whole.metadata);
-    }
-
-    #[test]
-    fn a_child_without_its_label_is_still_found_by_its_controller() {
-        let unlabelled = |controller: bool, kind: &str| -> ObjectMeta {
-            serde_json::from_value(json!({
-                "name": "tools-policy", "namespace": "demo",
-                "ownerReferences": [{
-                    "apiVersion": "mcpfoundry.dev/v1alpha1", "kind": kind, "name": "tools", "uid": "u", "controller": controller,
-                }],
-            }))
-            .unwrap()
-        };
-        assert_eq!(made_for(&unlabelled(true, "McpServer")), Some("tools"));
-        assert_eq!(made_for(&unlabelled(false, "McpServer")), None);
-        assert_eq!(made_for(&unlabelled(true, "ReplicaSet")), None);
     }
 }
