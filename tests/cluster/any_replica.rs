@@ -21,6 +21,7 @@ use tests::{
 
 use crate::{
     clients::{Sdk, Session},
+    redis::ends_and_cannot_be_read,
     rollout::{REPLICAS, start, straight_to_the_service, token_of},
     space::{PATIENCE, Space},
     world::World,
@@ -31,6 +32,10 @@ const CLIENTS: usize = 24;
 
 /// Of those, a second, all together.
 const CALLS_PER_SECOND: u32 = 40;
+
+/// What callers, requests and events say, and what must not be found in what the Redis keeps.
+const TOLD: [&str; 8] =
+    ["person-", "python", "typescript", "jsonrpc", "list_changed", "tools/call", "Bearer", "notifications"];
 
 /// How often the Redis is killed.
 const KILLS_OF_REDIS: usize = 3;
@@ -62,6 +67,7 @@ pub(crate) fn sessions_outlive_pod_after_pod(world: &World) -> Result<()> {
     let load = start(&space, plan)?;
     // Else the reason is lost with the load.
     let changes = kill_pod_after_pod(&space, &load, kills).with_context(|| load.report().to_string())?;
+    println!("        {} keys are kept", ends_and_cannot_be_read(&space, &TOLD)?);
     let report = load.finish()?;
     println!("        our own clients: {report}");
     let judged: Vec<Result<()>> = sessions.into_iter().map(|session| judge(session, changes)).collect();
@@ -98,6 +104,7 @@ pub(crate) fn sessions_outlive_the_redis(world: &World) -> Result<()> {
         })?;
         space.wait_for("RedisReady", |condition| condition["status"] == "True")?;
     }
+    println!("        {} keys are kept", ends_and_cannot_be_read(&space, &TOLD)?);
     let report = load.finish()?;
     println!("        {KILLS_OF_REDIS} times killed; {report}");
     // Nothing is tried again: what fails once has failed.

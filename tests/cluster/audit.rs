@@ -4,16 +4,21 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{Read, Seek, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tests::install;
 
 /// A place in the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark(u64);
+pub(crate) struct Mark {
+    /// Which file it is: the API server begins another one when it is full.
+    file: u64,
+    offset: u64,
+}
 
 pub(crate) struct AuditLog(PathBuf);
 
@@ -60,7 +65,7 @@ impl AuditLog {
     /// From here on.
     pub(crate) fn mark(&self) -> Result<Mark> {
         let metadata = self.0.metadata().with_context(|| format!("there is no audit log at {}", self.0.display()))?;
-        Ok(Mark(metadata.len()))
+        Ok(Mark { file: metadata.ino(), offset: metadata.len() })
     }
 
     /// What the operators asked since then. A watch is written when it ends.
@@ -70,8 +75,14 @@ impl AuditLog {
         Ok(entries.into_iter().filter(|entry| entry.user.username == operator).collect())
     }
 
-    fn since(&self, Mark(offset): Mark) -> Result<Vec<Entry>> {
+    fn since(&self, Mark { file: marked, offset }: Mark) -> Result<Vec<Entry>> {
         let mut file = File::open(&self.0).context("cannot open the audit log")?;
+        let is_same = file.metadata().context("cannot look at the audit log")?.ino() == marked;
+        // Else nothing was asked, and everything would be well.
+        ensure!(
+            is_same,
+            "the audit log was begun anew meanwhile: run the tests again, in a cluster that is started anew"
+        );
         file.seek(SeekFrom::Start(offset))?;
         let mut text = String::new();
         file.read_to_string(&mut text).context("cannot read the audit log")?;

@@ -56,14 +56,7 @@ pub(crate) fn a_killed_operator_finishes_what_it_began(world: &World) -> Result<
     whole.ready_server()?;
     let space = Space::new(world, "killed")?;
     space.apply(&space.server())?;
-    // All of them, at once and without a word: whichever leads is in the middle of it.
-    run(operators(world).args([
-        "delete",
-        "pods",
-        "--selector=app.kubernetes.io/name=mcp-operator",
-        "--grace-period=0",
-        "--force",
-    ]))?;
+    kill_operators(world)?;
     space.wait_ready()?;
     space.wait_pong()?;
     let kinds = |space: &Space<'_>| -> Result<Vec<String>> {
@@ -102,13 +95,19 @@ pub(crate) fn an_operator_restart_writes_nothing(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// All of them, at once and without a word: whichever leads is in the middle of something.
+pub(crate) fn kill_operators(world: &World) -> Result<()> {
+    let selector = "--selector=app.kubernetes.io/name=mcp-operator";
+    run(operators(world).args(["delete", "pods", selector, "--grace-period=0", "--force"]))
+}
+
 fn operators(world: &World) -> std::process::Command {
     let mut kubectl = world.cluster.kubectl();
     kubectl.args(["--namespace", install::NAMESPACE]);
     kubectl
 }
 
-fn wait_for_operators(world: &World) -> Result<()> {
+pub(crate) fn wait_for_operators(world: &World) -> Result<()> {
     output(operators(world).args(["rollout", "status", &format!("deployment/{}", install::RELEASE), "--timeout=90s"]))
         .map(drop)
 }

@@ -121,6 +121,10 @@ const TESTS: &[Test] = &[
         redis::a_mode_that_changes_fails_no_call_and_leaves_nothing,
     ),
     ("redis::a_rotation_fails_no_call_and_leaves_one_of_each", redis::a_rotation_fails_no_call_and_leaves_one_of_each),
+    (
+        "redis::a_rotation_goes_on_whenever_the_operator_is_killed",
+        redis::a_rotation_goes_on_whenever_the_operator_is_killed,
+    ),
     ("redis::a_volume_is_kept_or_goes_as_the_policy_says", redis::a_volume_is_kept_or_goes_as_the_policy_says),
     ("failures::a_missing_ca_is_named_and_old_pods_serve", failures::a_missing_ca_is_named_and_old_pods_serve),
     ("failures::a_bad_image_is_named_and_old_pods_serve", failures::a_bad_image_is_named_and_old_pods_serve),

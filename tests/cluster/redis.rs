@@ -3,6 +3,7 @@
 mod encrypted;
 mod load;
 mod rotation;
+mod stored;
 mod volume;
 
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,8 @@ use crate::{
 };
 
 pub(crate) use rotation::a_rotation_fails_no_call_and_leaves_one_of_each;
+pub(crate) use rotation::a_rotation_goes_on_whenever_the_operator_is_killed;
+pub(crate) use stored::ends_and_cannot_be_read;
 pub(crate) use volume::a_volume_is_kept_or_goes_as_the_policy_says;
 
 /// Name of the pod of a managed Redis, and of what else belongs to it.

@@ -54,7 +54,7 @@ use std::{
 use clap::ValueEnum;
 
 pub use self::{
-    containers::kill_in_pod,
+    containers::{files_in_pod, kill_in_pod},
     down::down,
     paths::{HOST_ADDRESS, NODE_ADDRESS},
     pki::{Certificate, TestCa},

@@ -1,6 +1,9 @@
 //! Processes of pods, as this machine sees them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -8,20 +11,34 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Kills the processes of a pod that run `program` (the first word of their command line), as a crash would: the kubelet starts
 /// the container again, in the same pod.
 pub fn kill_in_pod(pod_uid: &str, program: &str) -> Result<()> {
+    for process in processes(pod_uid, program)? {
+        let pid = process.file_name().and_then(|name| name.to_str()?.parse().ok()).and_then(Pid::from_raw);
+        let pid = pid.with_context(|| format!("{} is no process", process.display()))?;
+        kill_process(pid, Signal::KILL).with_context(|| format!("cannot kill {program} of pod {pod_uid}"))?;
+    }
+    Ok(())
+}
+
+/// What the files of this folder hold, as the processes of a pod see it that run `program`.
+pub fn files_in_pod(pod_uid: &str, program: &str, folder: &str) -> Result<Vec<Vec<u8>>> {
+    let process = processes(pod_uid, program)?.remove(0);
+    let folder = process.join("root").join(folder.trim_start_matches('/'));
+    let entries = fs::read_dir(&folder).with_context(|| format!("pod {pod_uid} has no folder {}", folder.display()))?;
+    entries.map(|entry| Ok(fs::read(entry?.path())?)).collect()
+}
+
+/// Their folders in `/proc`; at least one.
+fn processes(pod_uid: &str, program: &str) -> Result<Vec<PathBuf>> {
     let group = format!("pod{pod_uid}");
-    let mut killed = 0;
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot list processes")? {
         let path = entry.context("cannot list processes")?.path();
-        let Some(pid) = path.file_name().and_then(|name| name.to_str()?.parse().ok()).and_then(Pid::from_raw) else {
-            continue;
-        };
         if is_in(&path, &group) && runs(&path, program) {
-            kill_process(pid, Signal::KILL).with_context(|| format!("cannot kill {program} of pod {pod_uid}"))?;
-            killed += 1;
+            found.push(path);
         }
     }
-    ensure!(killed > 0, "pod {pod_uid} runs no {program}");
-    Ok(())
+    ensure!(!found.is_empty(), "pod {pod_uid} runs no {program}");
+    Ok(found)
 }
 
 /// One that has ended meanwhile is in no group.

@@ -53,6 +53,8 @@ fn api_server(paths: &Paths) -> Component {
         "--allow-privileged".to_owned(),
         flag("audit-policy-file", text(&policy)),
         flag("audit-log-path", text(&paths.audit_log())),
+        // In MB. A log that is begun anew has forgotten what tests look back at; the default is what two hours of tests write.
+        flag("audit-log-maxsize", "4096"),
     ];
     // Without the two stages each request would be counted twice, and a watch at its start.
     let audit_policy = json!({
