@@ -257,8 +257,9 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// What it says, errors included.
     fn ask(&self, user: Option<(&str, &str)>, words: &[&str]) -> Result<String> {
-        let mut cli = self.space.world.cluster.netns_command("redis-cli");
-        cli.args(["-h", self.ip, "-p", "6379"]);
+        // The address of a pod that is gone answers nothing for minutes.
+        let mut cli = self.space.world.cluster.netns_command("timeout");
+        cli.args(["5", "redis-cli", "-h", self.ip, "-p", "6379"]);
         if let Some((user, password)) = user {
             // Not as an argument: those are shown when a program fails.
             cli.args(["--user", user, "--no-auth-warning"]).env("REDISCLI_AUTH", password);

@@ -82,7 +82,7 @@ pub(crate) fn a_rotation_goes_on_whenever_the_operator_is_killed(world: &World) 
     secrets_are(&space, &["redis-2", "sealing-1", "sealing-2"])?;
     let report = load.finish()?;
     println!("        operators killed {kills} times, a credential seen to work {proven} times; {report}");
-    ensure!(kills >= 4 && proven > 0, "killed {kills} times, proven {proven} times: that shows nothing");
+    ensure!(kills >= 2 && proven > 0, "killed {kills} times, proven {proven} times: that shows nothing");
     ensure!(report.failed() == 0, "{} calls failed", report.failed());
     Ok(())
 }
