@@ -15,11 +15,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{
     cluster::{NODE_ADDRESS, prerequisites::ensure_packages},
-    command::{output, repository},
+    command::{output, repository, wait_until},
     packages::{GO, NPM, PYTHON, go, installed, npm, pip},
 };
 
-use crate::{space::Space, world::World};
+use crate::{
+    space::{PATIENCE, Space},
+    world::World,
+};
 
 /// Both arguments are files; what follows is the program.
 pub(crate) const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
@@ -84,7 +87,7 @@ impl Sdk {
         last_line(&said).with_context(|| format!("{} {mode}", self.name))
     }
 
-    /// Begins to work in a session of the older era, for so long.
+    /// Begins to work in a session of the older era, for so long; answers when it is open.
     pub(crate) fn begin_session(&self, space: &Space<'_>, token: &str, lasting: Duration) -> Result<Session> {
         let work = tempfile::tempdir()?;
         let mut command = launcher(space, work.path(), lasting + ENDS_WITHIN, Some(token))?;
@@ -93,7 +96,9 @@ impl Sdk {
         let complaints = fs::File::create(work.path().join("complaints"))?;
         let child = command.stdin(Stdio::null()).stdout(said).stderr(complaints).spawn();
         let child = child.with_context(|| format!("cannot start the session of {}", self.name))?;
-        Ok(Session { name: self.name, child, work })
+        let session = Session { name: self.name, child, work };
+        wait_until(&format!("the session of {} opens", self.name), PATIENCE, || session.is_open())?;
+        Ok(session)
     }
 }
 
@@ -105,12 +110,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// It says so in its first line.
+    fn is_open(&self) -> Result<(), String> {
+        if self.read("said").starts_with(r#"{"begun""#) { Ok(()) } else { Err(self.read("complaints")) }
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.work.path().join(file)).unwrap_or_default()
+    }
+
     /// Waits for its end, which its own time brings; what it printed last.
     pub(crate) fn end(mut self) -> Result<Value> {
         let status = self.child.wait()?;
-        let read = |file| fs::read_to_string(self.work.path().join(file)).unwrap_or_default();
-        ensure!(status.success(), "the session of {} ended with {status}: {}", self.name, read("complaints"));
-        last_line(&read("said")).with_context(|| format!("the session of {}", self.name))
+        ensure!(status.success(), "the session of {} ended with {status}: {}", self.name, self.read("complaints"));
+        last_line(&self.read("said")).with_context(|| format!("the session of {}", self.name))
     }
 }
 

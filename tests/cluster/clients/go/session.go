@@ -97,7 +97,7 @@ func (body *notedBody) Read(into []byte) (int, error) {
 
 // Works in one session of the older era for some time: calls echo again and again, each time with another message, sets the logging
 // level now and then, and leaves the session's stream to the SDK, which reads on by Last-Event-ID when it breaks. What fails is tried
-// again for a while, as a client may that knows that its calls can be repeated.
+// again for a while, as a client may that knows that its calls can be repeated. Prints a line when the session is open.
 func work(url string, seconds float64) (sessionReport, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds*float64(time.Second))+time.Minute)
 	defer cancel()
@@ -118,6 +118,7 @@ func work(url string, seconds float64) (sessionReport, error) {
 	if err != nil {
 		return said, err
 	}
+	print(map[string]bool{"begun": true})
 	persistently := func(what func(context.Context) error) bool {
 		for began := time.Now(); ; time.Sleep(retryPause) {
 			once, done := context.WithTimeout(ctx, persistence)

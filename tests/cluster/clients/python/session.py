@@ -1,6 +1,6 @@
 """Works in one session of the older era for some time with the official Python SDK; prints one JSON line that tests read.
 
-Usage: session.py URL SECONDS. The access token comes in the environment variable TOKEN. It calls `echo` again and again, each time
+The line before it says that the session is open. Usage: session.py URL SECONDS. The access token comes in the environment variable TOKEN. It calls `echo` again and again, each time
 with another message, sets the logging level now and then, and leaves the session's stream to the SDK, which reads on by
 Last-Event-ID when it breaks. What fails is tried again for a while, as a client may that knows that its calls can be repeated.
 """
@@ -85,6 +85,7 @@ async def main(url: str, seconds: float) -> dict:
     async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(20, read=120), transport=noting) as http:
         connection = transport.streamable_http_client(url, http_client=http)
         async with Client(connection, mode="legacy", message_handler=note) as client:
+            print(json.dumps({"begun": True}), flush=True)
             end = time.monotonic() + seconds
             can_log = client.server_capabilities.logging is not None
             while time.monotonic() < end:

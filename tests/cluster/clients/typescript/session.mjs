@@ -1,5 +1,5 @@
 // Works in one session of the older era for some time with version 1 of the official TypeScript SDK; prints one JSON line that tests
-// read.
+// read. The line before it says that the session is open.
 //
 // Usage: session.mjs URL SECONDS. The access token comes in TOKEN. It calls `echo` again and again, each time with another message,
 // sets the logging level now and then, and leaves the session's stream to the SDK, which reads on by Last-Event-ID when it breaks.
@@ -76,6 +76,7 @@ async function main() {
   const client = new Client({ name: "e2e", version: "1.0.0" }, options);
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => { said.notifications += 1; });
   await client.connect(transport);
+  console.log(JSON.stringify({ begun: true }));
   said.protocolVersion = transport.protocolVersion;
   const canLog = client.getServerCapabilities().logging !== undefined;
   const end = Date.now() + 1000 * Number(seconds);
