@@ -361,7 +361,7 @@ impl App {
         self.0.policy.store(Arc::new(policy));
         self.0.policy_problem.store(None);
         // Other rules, other lists. Every replica reads the file by itself.
-        for list in [Change::Tools, Change::Prompts, Change::Resources] {
+        for list in Change::LISTS {
             self.0.endpoint.changes().tell_here(list);
         }
     }

@@ -26,6 +26,11 @@ pub enum Change {
     Resource(Arc<str>),
 }
 
+impl Change {
+    /// All lists.
+    pub const LISTS: [Self; 3] = [Self::Tools, Self::Prompts, Self::Resources];
+}
+
 /// Where changes are told. A cheap handle.
 #[derive(Clone, Debug)]
 pub struct Changes {

@@ -16,7 +16,7 @@ use super::{
     modern,
     record::CallOutcome,
     reply::McpReply,
-    respond::{End, Responding, StreamStyle},
+    respond::{End, Responding, Shared, StreamStyle},
     serve::{Serve, of_era, refuse_in},
     session::Session,
     work::{Client, Held, Work, unknown},
@@ -81,11 +81,10 @@ impl Serve<'_> {
             work: until(cancelled, work),
             notes: receiver,
             progress_token: progress_token.map(ToOwned::to_owned),
-            request_id: self.endpoint.replicas.is_some().then(|| id.to_owned()),
             ending,
             style: accepts_stream.then(|| StreamStyle { retention: self.retention(), keep_alive: self.keep_alive() }),
             session,
-            replicas: self.endpoint.replicas.clone(),
+            shared: self.endpoint.replicas.clone().map(|replicas| Shared { replicas, request_id: id.to_owned() }),
             tasks: self.endpoint.tasks.clone(),
         };
         responding.respond().await

@@ -59,6 +59,10 @@ const ALIVE: Duration = Duration::from_secs(8);
 /// How often a replica says that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How often whoever waits for another replica looks by itself, since messages may be lost. Chosen: a lost one delays an event or
+/// an answer by so much at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// How long a stream is kept after its end, for a client that comes back. Chosen: longer than clients wait between tries.
 const AFTER_END: Duration = Duration::from_secs(300);
 

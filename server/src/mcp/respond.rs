@@ -44,16 +44,21 @@ pub(super) struct Responding {
     /// What the work says before it is done; `None` where the client wants nothing said.
     pub(super) notes: Option<mpsc::Receiver<Note>>,
     pub(super) progress_token: Option<Box<RawValue>>,
-    /// As the client wrote it; only where other replicas may have to know it.
-    pub(super) request_id: Option<Box<RawValue>>,
     pub(super) ending: Ending,
     /// `None` where the client reads no streams.
     pub(super) style: Option<StreamStyle>,
     /// In the older era the work goes on when the client goes.
     pub(super) session: Option<Arc<Session>>,
     /// Where its stream can be gone on with at other replicas.
-    pub(super) replicas: Option<Arc<Replicas>>,
+    pub(super) shared: Option<Shared>,
     pub(super) tasks: TaskTracker,
+}
+
+/// What other replicas are to know of a stream.
+pub(super) struct Shared {
+    pub(super) replicas: Arc<Replicas>,
+    /// Of the request that it answers, as the client wrote it.
+    pub(super) request_id: Box<RawValue>,
 }
 
 impl End {
@@ -117,8 +122,7 @@ impl Responding {
     fn stream(mut self, style: StreamStyle, first: Option<Note>, end: Option<End>) -> McpReply {
         self.ending.streamed = true;
         let record = self.ending.record().clone();
-        let shared = self.replicas.as_ref().zip(self.request_id.as_deref());
-        let out = Out::open(style, self.session.clone(), shared);
+        let out = Out::open(style, self.session.clone(), self.shared.as_ref());
         let reader = out.read(style.keep_alive);
         let gone = CancellationToken::new();
         // In the older era nobody's going is a reason to stop.
@@ -140,7 +144,7 @@ pub(super) fn read(reader: Reader, guard: Option<DropGuard>) -> BoxStream<'stati
 }
 
 /// The next note; never where there is no more.
-async fn next(notes: &mut Option<mpsc::Receiver<Note>>) -> Option<Note> {
+pub(super) async fn next_note(notes: &mut Option<mpsc::Receiver<Note>>) -> Option<Note> {
     match notes {
         Some(receiver) => receiver.recv().await,
         None => None,
@@ -157,7 +161,7 @@ impl Waiting {
         let first = tokio::select! {
             biased;
             end = work => First::End(end),
-            Some(note) = next(notes), if style.is_some() => First::Note(note),
+            Some(note) = next_note(notes), if style.is_some() => First::Note(note),
             () = silence(*style), if style.is_some() => First::Silence,
         };
         (first, self.0.take().expect(HERE))

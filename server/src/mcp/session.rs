@@ -75,11 +75,25 @@ struct State {
 impl State {
     /// Nothing more is written to `standalone` here.
     fn leave(&mut self, standalone: u64) {
-        let Some(position) = self.streams.iter().position(|(stream, _)| *stream == standalone) else { return };
-        self.writing.cancel();
-        if let Some((_, log)) = self.streams.remove(position) {
+        if let Some(log) = self.take_live(standalone) {
+            self.writing.cancel();
             log.dismiss();
         }
+    }
+
+    /// The stream of this number, if it is written to here.
+    fn live(&self, number: u64) -> Option<&Arc<StreamLog>> {
+        self.streams.iter().find(|(stream, _)| *stream == number).map(|(_, log)| log)
+    }
+
+    fn take_live(&mut self, number: u64) -> Option<Arc<StreamLog>> {
+        let position = self.streams.iter().position(|(stream, _)| *stream == number)?;
+        self.streams.remove(position).map(|(_, log)| log)
+    }
+
+    /// One that is finished and kept.
+    fn kept(&self, number: u64) -> Option<&Arc<StreamLog>> {
+        self.finished.iter().map(registry::Kept::stream).find(|(stream, _)| *stream == number).map(|(_, log)| log)
     }
 }
 
@@ -256,8 +270,7 @@ impl Session {
     /// Nothing more will come on this stream; it is kept for a while, as far as there is room.
     pub(super) fn finish_stream(&self, number: u64) {
         let mut state = self.lock();
-        let Some(position) = state.streams.iter().position(|(stream, _)| *stream == number) else { return };
-        let Some((_, log)) = state.streams.remove(position) else { return };
+        let Some(log) = state.take_live(number) else { return };
         log.end();
         if let Some(kept) = self.kept_bytes.keep(number, log) {
             state.finished.push_back(kept);
@@ -270,7 +283,7 @@ impl Session {
     /// The standalone stream; and, if this call made it, how long it is to be written to.
     pub(super) fn standalone(&self, retention: Retention) -> (Arc<StreamLog>, Option<CancellationToken>) {
         let mut state = self.lock();
-        if let Some((_, log)) = state.streams.iter().find(|(stream, _)| *stream == self.standalone) {
+        if let Some(log) = state.live(self.standalone) {
             return (Arc::clone(log), None);
         }
         let log = StreamLog::restored([], (FIRST_EVENT, FIRST_EVENT), retention);
@@ -282,8 +295,7 @@ impl Session {
 
     /// The standalone stream, if it is written to here.
     pub(super) fn standalone_here(&self) -> Option<Arc<StreamLog>> {
-        let state = self.lock();
-        state.streams.iter().find(|(stream, _)| *stream == self.standalone).map(|(_, log)| Arc::clone(log))
+        self.lock().live(self.standalone).cloned()
     }
 
     /// From now on the standalone stream is written to here: as `log`, until the token is cancelled. `None` where it has been
@@ -311,7 +323,7 @@ impl Session {
     /// The same where `log` was refused by the store.
     pub(super) fn leave_log(&self, log: &Arc<StreamLog>) {
         let mut state = self.lock();
-        if state.streams.iter().any(|(stream, here)| *stream == self.standalone && Arc::ptr_eq(here, log)) {
+        if state.live(self.standalone).is_some_and(|here| Arc::ptr_eq(here, log)) {
             state.leave(self.standalone);
         }
     }
@@ -319,24 +331,17 @@ impl Session {
     /// Whoever reads this stream here reads it elsewhere from now on. Whether it is still written to here.
     pub(super) fn dismiss_reader(&self, stream: u64) -> bool {
         let state = self.lock();
-        let is_it = |number: u64| number == stream;
-        if let Some((_, log)) = state.streams.iter().find(|(number, _)| is_it(*number)) {
-            log.dismiss();
-            return true;
-        }
-        if let Some((_, log)) = state.finished.iter().map(registry::Kept::stream).find(|(number, _)| is_it(*number)) {
+        let live = state.live(stream);
+        if let Some(log) = live.or_else(|| state.kept(stream)) {
             log.dismiss();
         }
-        false
+        live.is_some()
     }
 
     /// A reader of what came after the event with this id; `None` for a stream that is not there.
     pub(super) fn resume(&self, after: EventId, keep_alive: Duration) -> Option<Reader> {
         let state = self.lock();
-        let live = state.streams.iter().map(|(number, log)| (*number, log));
-        let mut all = live.chain(state.finished.iter().map(registry::Kept::stream));
-        let (_, log) = all.find(|(number, _)| *number == after.stream)?;
-        let log = Arc::clone(log);
+        let log = state.live(after.stream).or_else(|| state.kept(after.stream)).cloned()?;
         drop(state);
         Some(log.read_from(after.number.saturating_add(1), keep_alive))
     }
@@ -359,7 +364,7 @@ impl Session {
     pub(super) fn forget(&self) {
         self.ended.cancel();
         let mut state = self.lock();
-        if let Some((_, log)) = state.streams.iter().find(|(stream, _)| *stream == self.standalone) {
+        if let Some(log) = state.live(self.standalone) {
             log.end();
         }
         state.finished.clear();

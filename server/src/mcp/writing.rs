@@ -3,7 +3,7 @@
 //! The work is never held up by who writes: between them is a bounded queue, and what is superseded anyway is dropped when it
 //! is full. Where replicas share a store, each event is kept there before it is sent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     audit::Ending,
     notify,
-    replicas::{Recorder, Replicas},
-    respond::{End, StreamStyle},
+    record::CallOutcome,
+    replicas::Recorder,
+    respond::{End, Shared, StreamStyle, next_note},
     session::{EventId, Session},
     sse,
     stream_log::{Reader, Retention, StreamLog},
@@ -90,7 +91,7 @@ impl Saying {
         first: Option<Note>,
         end: Option<End>,
         gone: CancellationToken,
-    ) -> super::record::CallOutcome {
+    ) -> CallOutcome {
         if let Some(note) = first {
             self.note(&note).await;
         }
@@ -99,13 +100,13 @@ impl Saying {
             None => loop {
                 tokio::select! {
                     biased;
-                    Some(note) = next(&mut self.notes) => self.note(&note).await,
+                    Some(note) = next_note(&mut self.notes) => self.note(&note).await,
                     end = &mut work => break end,
                     () = gone.cancelled() => break End::Cancelled,
                 }
             },
         };
-        while let Some(note) = next(&mut self.notes).now_or_never().flatten() {
+        while let Some(note) = next_note(&mut self.notes).now_or_never().flatten() {
             self.note(&note).await;
         }
         let outcome = end.outcome();
@@ -135,25 +136,20 @@ impl Saying {
 }
 
 impl Out {
-    /// `shared` where other replicas may have to go on with it: and the id of the request that it answers.
-    pub(super) fn open(
-        style: StreamStyle,
-        session: Option<Arc<Session>>,
-        shared: Option<(&Arc<Replicas>, &RawValue)>,
-    ) -> Self {
+    pub(super) fn open(style: StreamStyle, session: Option<Arc<Session>>, shared: Option<&Shared>) -> Self {
         let Some(session) = session else {
             let retention = Retention { read_events: 0, ..style.retention };
             return Self { log: StreamLog::new(retention), session: None, next: 0, recorder: None };
         };
         let (stream, log) = session.open_stream(style.retention);
-        let recorder = shared.map(|(replicas, request)| {
-            Recorder::of_call(replicas, &session, stream, request.get(), style.retention.read_events)
+        let recorder = shared.map(|Shared { replicas, request_id }| {
+            Recorder::of_call(replicas, &session, stream, request_id.get(), style.retention.read_events)
         });
         Self { log, session: Some((session, stream)), next: 0, recorder }
     }
 
     /// A reader of all of it.
-    pub(super) fn read(&self, keep_alive: std::time::Duration) -> Reader {
+    pub(super) fn read(&self, keep_alive: Duration) -> Reader {
         self.log.read_from(0, keep_alive)
     }
 
@@ -214,13 +210,5 @@ impl Drop for Out {
             Some((session, stream)) => session.finish_stream(*stream),
             None => self.log.end(),
         }
-    }
-}
-
-/// The next note; never where there is no more.
-async fn next(notes: &mut Option<mpsc::Receiver<Note>>) -> Option<Note> {
-    match notes {
-        Some(receiver) => receiver.recv().await,
-        None => None,
     }
 }

@@ -157,7 +157,7 @@ impl Hearing {
         let _ = self.replicas.say_alive().await;
         self.replicas.waiters.all_wrote();
         self.catch_up(self.endpoint.sessions.all()).await;
-        for list in [Change::Tools, Change::Prompts, Change::Resources] {
+        for list in Change::LISTS {
             self.endpoint.features.changes().tell_here(list);
         }
     }
@@ -167,7 +167,7 @@ impl Hearing {
         loop {
             let told = match changes.recv().await {
                 Ok(change) => vec![change],
-                Err(RecvError::Lagged(_)) => vec![Change::Tools, Change::Prompts, Change::Resources],
+                Err(RecvError::Lagged(_)) => Change::LISTS.to_vec(),
                 Err(RecvError::Closed) => return,
             };
             for change in told {

@@ -49,11 +49,11 @@ impl Replicas {
         Ok(Page { entries: opened.collect(), next, is_full })
     }
 
-    /// All of them. Bounded, whatever a store says.
-    pub(super) async fn read_all(&self, key: &Key, session: &Session, number: u64) -> Result<Page, StoreError> {
+    /// All entries of a log. Bounded, whatever a store says.
+    pub(super) async fn read_all(&self, key: &Key, session: &Session) -> Result<Page, StoreError> {
         let mut all = Page::default();
         for _ in 0..MAX_PAGES {
-            let page = self.read(key, session, all.next.unwrap_or(number)).await?;
+            let page = self.read(key, session, all.next.unwrap_or(0)).await?;
             all.entries.extend(page.entries);
             all.next = page.next.or(all.next);
             if !page.is_full {

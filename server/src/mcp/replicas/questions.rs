@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Message, Place, Replicas};
+use super::{LOOK_AGAIN, Message, Place, Replicas};
 use crate::{
     mcp::session::Session,
     store::{Key, KeyKind, StoreError},
@@ -16,9 +16,6 @@ use crate::{
 
 /// How long an answer is kept for the replica that asked. Chosen: it looks every [`LOOK_AGAIN`].
 const ANSWER_KEPT: Duration = Duration::from_secs(60);
-
-/// How often whoever asked looks by itself, since messages may be lost.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What an answer begins with: a result follows, or nothing after an error.
 const RESULT: u8 = 1;

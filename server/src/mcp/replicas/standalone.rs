@@ -43,7 +43,7 @@ impl Replicas {
     ) -> Result<Takeover, StoreError> {
         let (key, ttl) = (stream_key(session, SHARED_STANDALONE), remaining(session, now));
         for _ in 0..TRIES {
-            let page = self.read_all(&key, session, 0).await?;
+            let page = self.read_all(&key, session).await?;
             let moved = seen.is_some() || page.next.is_some();
             // The time makes the number greater than those that a store has lost.
             let after_seen = seen.map_or(0, |seen| seen.saturating_add(1));

@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    AFTER_END, ALIVE, Replicas,
+    AFTER_END, ALIVE, LOOK_AGAIN, Replicas,
     entry::{LogEntry, What},
     log::Page,
     recorder::unanswered,
@@ -24,9 +24,6 @@ use crate::{
     },
     store::{Key, StoreError},
 };
-
-/// How often a reader looks by itself. Chosen: a lost message delays an event by so much at most.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How many entries the error and the end are kept with, whatever was kept before: they are the last.
 const KEEP: usize = 65_536;
@@ -69,7 +66,7 @@ impl Replicas {
         let mut page = self.read(&key, session, after.number).await?;
         if page.entries.is_empty() {
             // The event that the client has seen may be the one that could not be kept.
-            page = self.read_all(&key, session, 0).await?;
+            page = self.read_all(&key, session).await?;
         }
         let Some((_, LogEntry { writer, request, .. })) = page.entries.last() else { return Ok(None) };
         waiter.take_over();

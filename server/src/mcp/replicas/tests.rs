@@ -187,11 +187,11 @@ async fn what_does_not_open_counts_as_absent() {
     for (number, value) in [(2, sealed.clone()), (3, Bytes::from_static(b"garbage")), (4, Bytes::new())] {
         store.append(&key, crate::store::Entry { number, value }, EVENTS, ALIVE).await.unwrap();
     }
-    let page = replica.read_all(&key, &session, 0).await.unwrap();
+    let page = replica.read_all(&key, &session).await.unwrap();
     let opened: Vec<u64> = page.entries.iter().map(|(number, _): &(u64, LogEntry)| *number).collect();
     assert_eq!((opened, page.next), (vec![0], Some(4)), "moved to 2, and garbage");
     let others = Arc::new(Replicas::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(KeyRing::of_process())));
-    assert!(others.read_all(&key, &session, 0).await.unwrap().entries.is_empty());
+    assert!(others.read_all(&key, &session).await.unwrap().entries.is_empty());
     assert!(others.tail(&session, EventId { stream: 7, number: 0 }, KEEP_ALIVE).await.unwrap().is_none());
     assert_eq!(replica.opened_message(b"garbage"), None);
 }

@@ -57,8 +57,7 @@ fn responding(
         ending: Ending::new(Box::new(told.clone()), record),
         style: Some(STYLE),
         session: None,
-        replicas: None,
-        request_id: None,
+        shared: None,
         tasks: TaskTracker::new(),
     };
     (responding, told)
