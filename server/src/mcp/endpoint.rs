@@ -17,7 +17,7 @@ use super::{
     replicas::{CaughtUp, Replicas, hear},
     reply::McpReply,
     serve::Serve,
-    session::Sessions,
+    session::{Session, Sessions},
 };
 use crate::{
     auth::Principal,
@@ -163,30 +163,35 @@ impl Endpoint {
         place: Option<Arc<Place>>,
         audit: &dyn Audit,
     ) -> McpReply {
-        self.catch_up(&request, &caller).await;
+        let session = self.caught_up(&request, &caller).await;
         let catalog = self.catalog();
-        let serve = Serve { endpoint: &self.0, caller: &caller, headers: request.headers, catalog: &catalog, audit };
+        let headers = request.headers;
+        let serve = Serve { endpoint: &self.0, caller: &caller, headers, session, catalog: &catalog, audit };
         let parsed = serve.parser().request(request);
         serve.message(parsed, place).await
     }
 
-    /// Learns what other replicas know of the session that a request belongs to. A store that cannot be asked changes nothing:
-    /// the id says all that is needed to serve it.
-    async fn catch_up(&self, request: &McpRequest<'_>, caller: &Caller<'_>) {
-        let Some(replicas) = &self.0.replicas else { return };
-        let Ok(Some(id)) = era::session(request.headers) else { return };
-        if era::is_modern(request.headers) {
-            return;
-        }
-        let (now, of_principal) = (self.0.clock.now(), caller.policy.limits().sessions_per_principal);
-        let Some(session) = self.0.sessions.open(caller.principal, id, now, of_principal) else { return };
+    /// The session that a request belongs to, with what other replicas know of it; `None` where nothing is shared, and for a
+    /// session that is none any more. A store that cannot be asked changes nothing: the id says all that is needed to serve it.
+    async fn caught_up(&self, request: &McpRequest<'_>, caller: &Caller<'_>) -> Option<Arc<Session>> {
+        let replicas = self.0.replicas.as_ref()?;
+        let id = era::session(request.headers).ok().flatten().filter(|_| !era::is_modern(request.headers))?;
+        let session = self.0.open_session(caller, id)?;
         if replicas.catch_up(&session).await == Ok(CaughtUp::Ended) {
-            self.0.sessions.end(&session, now);
+            self.0.sessions.end(&session, self.0.clock.now());
+            return None;
         }
+        Some(session)
     }
 }
 
 impl Inner {
+    /// The session of this id, if it is one of the caller's.
+    pub(super) fn open_session(&self, caller: &Caller<'_>, id: &str) -> Option<Arc<Session>> {
+        let of_principal = caller.policy.limits().sessions_per_principal;
+        self.sessions.open(caller.principal, id, self.clock.now(), of_principal)
+    }
+
     /// Whether sessions of the older era have state, and with it streams, subscriptions and requests to the client: where
     /// this is the one pod, or all of them share what they know.
     pub(super) fn sessions_have_state(&self, policy: &Policy) -> bool {

@@ -34,6 +34,8 @@ pub(super) struct Parser<'p> {
     pub(super) endpoint: &'p Inner,
     pub(super) caller: &'p Caller<'p>,
     pub(super) headers: &'p HeaderMap,
+    /// The session that the headers name, where it is open already.
+    pub(super) session: Option<&'p Arc<Session>>,
     /// What exists, for the whole of the request.
     pub(super) catalog: &'p Catalog,
 }
@@ -274,9 +276,7 @@ impl Parser<'_> {
     }
 
     fn session(&self, id: &str) -> Result<Arc<Session>, McpError> {
-        let now = self.endpoint.clock.now();
-        let of_principal = self.caller.policy.limits().sessions_per_principal;
-        let session = self.endpoint.sessions.open(self.caller.principal, id, now, of_principal);
+        let session = self.session.cloned().or_else(|| self.endpoint.open_session(self.caller, id));
         session.ok_or_else(McpError::unknown_session)
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Serve<'a> {
     pub(super) endpoint: &'a Arc<Inner>,
     pub(super) caller: &'a Caller<'a>,
     pub(super) headers: &'a HeaderMap,
+    /// The session that the headers name, where it had to be opened before.
+    pub(super) session: Option<Arc<Session>>,
     /// What exists, for the whole of the request.
     pub(super) catalog: &'a Arc<Catalog>,
     pub(super) audit: &'a dyn Audit,
@@ -234,8 +236,8 @@ impl Serve<'_> {
     }
 
     pub(super) fn parser(&self) -> Parser<'_> {
-        let Self { endpoint, caller, headers, catalog, .. } = *self;
-        Parser { endpoint, caller, headers, catalog }
+        let Self { endpoint, caller, headers, ref session, catalog, .. } = *self;
+        Parser { endpoint, caller, headers, session: session.as_ref(), catalog }
     }
 
     /// One response for each request in it; 202 where there is none. Nothing is streamed. Each of them holds the place of
