@@ -130,26 +130,7 @@ async fn a_cache_that_lags_behind_our_own_writes_causes_no_second_write() {
 
 #[tokio::test(start_paused = true)]
 async fn whichever_request_breaks_and_however_the_next_runs_end_in_the_same_objects() {
-    let reference = fixture::api();
-    let operator = Operator::new(&reference);
-    fixture::converge(&operator).await;
-
-    for index in 0..REQUESTS_OF_A_CREATE {
-        for fault in [Fault::Rejected(500), Fault::Rejected(403), Fault::Rejected(409), Fault::AnswerLost] {
-            for restarts in [false, true] {
-                let api = fixture::api();
-                api.break_request(index, fault);
-                let mut operator = Operator::new(&api);
-                operator.run().await.ok();
-                if restarts {
-                    operator = Operator::new(&api);
-                }
-                fixture::converge(&operator).await;
-                let differences = fixture::differences(&api, &reference);
-                assert!(differences.is_empty(), "request {index} {fault:?}, restarted {restarts}: {differences:?}");
-            }
-        }
-    }
+    fixture::whichever_request_breaks(fixture::api, REQUESTS_OF_A_CREATE).await;
 }
 
 #[tokio::test(start_paused = true)]

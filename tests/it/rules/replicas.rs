@@ -1,9 +1,7 @@
 //! Several pods without a shared store: what a session needs of one pod alone is not there, and is not announced.
 
-use crds::gateway_config::IssuerConfig;
 use serde_json::json;
 
-use crate::support::client::PUBLIC_URL;
 use crate::support::message::{LEGACY, MARCH, WITH_SESSIONS};
 use crate::support::session::everything;
 use crate::support::{GatewayOptions, Message, World};
@@ -98,10 +96,7 @@ async fn a_session_goes_on_at_a_pod_with_the_same_sealing_key_alone() {
     let pod = async |key: &str| {
         World::with(|options| {
             with_key(options, key);
-            options.config.auth.issuers.push(IssuerConfig {
-                ca_file: Some(path("ca.crt")),
-                ..IssuerConfig::new(issuer.issuer_url(), [PUBLIC_URL])
-            });
+            options.trust(issuer.issuer_url(), &path("ca.crt"));
         })
         .await
     };

@@ -1,6 +1,9 @@
 //! The user that a managed Redis has for its gateway: enough for the store, and for nothing else. And what the store leaves
 //! behind: keys with an end, without a name in clear text.
 
+use std::collections::BTreeSet;
+
+use operator::desired::redis as managed;
 use tests::redis::{PERMITTED, RedisServer, RedisSetup, user_line};
 
 use super::contract::keeps_the_contract;
@@ -117,6 +120,20 @@ async fn the_managed_user_may_do_nothing_else_and_nobody_else_anything() {
         let said = redis.ask_as(None, words).unwrap();
         assert!(said.starts_with("NOAUTH"), "{words:?}: {said}");
     }
+}
+
+/// The list stands in three places, since the harness is built without the operator and the example is for people.
+#[test]
+fn what_is_tested_here_is_what_the_operator_permits_and_the_example_shows() {
+    let commands = |text: &str| -> BTreeSet<String> {
+        text.split_whitespace().filter(|word| word.starts_with('+')).map(str::to_owned).collect()
+    };
+    let line = managed::user_line(1, "00", PREFIX);
+    let example =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/redis-external.yaml")).unwrap();
+    assert_eq!(commands(PERMITTED), commands(&line));
+    assert_eq!(commands(&example), commands(&line));
+    assert_eq!(managed::username(1), NAME);
 }
 
 /// `CLIENT SETINFO` came with 7.2: a server before that does not start with a rule that names it.

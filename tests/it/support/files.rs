@@ -29,6 +29,17 @@ impl Default for GatewayOptions {
     }
 }
 
+impl GatewayOptions {
+    /// Beside its own issuer it trusts the one of another gateway, whose authority's certificate is in the file `ca_file`: a token
+    /// is good at both.
+    pub(crate) fn trust(&mut self, issuer: &str, ca_file: &str) {
+        self.config
+            .auth
+            .issuers
+            .push(IssuerConfig { ca_file: Some(ca_file.to_owned()), ..IssuerConfig::new(issuer, [PUBLIC_URL]) });
+    }
+}
+
 /// The mounted files of one gateway; the folder goes with it.
 pub(crate) struct GatewayFiles {
     folder: TempDir,

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crds::gateway_config::{IssuerConfig, RedisConfig, RedisCredentials, RedisTopology};
+use crds::gateway_config::{RedisConfig, RedisCredentials, RedisTopology};
 use tempfile::TempDir;
 use tests::redis::{RedisServer, RedisSetup};
 
 use super::World;
-use super::client::PUBLIC_URL;
 use super::files::GatewayOptions;
 use super::patience::eventually;
 use super::session::Session;
@@ -57,11 +56,7 @@ impl Replicas {
         while worlds.len() < count {
             let next = World::with(|options| {
                 share(options, folder, &redis);
-                // Of the first one, beside its own: one token is good at all of them.
-                options.config.auth.issuers.push(IssuerConfig {
-                    ca_file: Some(text(&folder.join("ca.crt"))),
-                    ..IssuerConfig::new(issuer.as_str(), [PUBLIC_URL])
-                });
+                options.trust(&issuer, &text(&folder.join("ca.crt")));
             });
             worlds.push(next.await);
         }

@@ -51,6 +51,33 @@ pub(super) async fn converge(operator: &Operator) {
     assert_eq!(operator.api.take_requests(), Vec::<String>::new());
 }
 
+/// Each way in which a request breaks.
+pub(super) const FAULTS: [Fault; 4] =
+    [Fault::Rejected(500), Fault::Rejected(403), Fault::Rejected(409), Fault::AnswerLost];
+
+/// Breaks each of the first `requests` of a create in turn, in each way, and runs again, with the same operator and with another: the
+/// end is always that of an undisturbed run.
+pub(super) async fn whichever_request_breaks(api: impl Fn() -> FakeApi, requests: usize) {
+    let reference = api();
+    converge(&Operator::new(&reference)).await;
+    for index in 0..requests {
+        for fault in FAULTS {
+            for restarts in [false, true] {
+                let api = api();
+                api.break_request(index, fault);
+                let mut operator = Operator::new(&api);
+                operator.run().await.ok();
+                if restarts {
+                    operator = Operator::new(&api);
+                }
+                converge(&operator).await;
+                let differences = differences(&api, &reference);
+                assert!(differences.is_empty(), "request {index} {fault:?}, restarted {restarts}: {differences:?}");
+            }
+        }
+    }
+}
+
 /// Which objects are not equal, but for their versions.
 pub(super) fn differences(one: &FakeApi, other: &FakeApi) -> Vec<String> {
     let (one, other) = (masked(one), masked(other));

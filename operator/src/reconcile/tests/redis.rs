@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Action,
-    fake_api::{FakeApi, Fault},
+    fake_api::FakeApi,
     fixture::{self, Operator, without_revision},
 };
 
@@ -91,24 +91,7 @@ async fn the_password_is_made_once_and_the_line_of_the_user_holds_its_hash() {
 
 #[tokio::test(start_paused = true)]
 async fn whichever_request_breaks_and_however_the_next_runs_end_in_the_same_objects() {
-    let reference = api();
-    fixture::converge(&Operator::new(&reference)).await;
-    for index in 0..REQUESTS_OF_A_CREATE {
-        for fault in [Fault::Rejected(500), Fault::Rejected(403), Fault::Rejected(409), Fault::AnswerLost] {
-            for restarts in [false, true] {
-                let api = api();
-                api.break_request(index, fault);
-                let mut operator = Operator::new(&api);
-                operator.run().await.ok();
-                if restarts {
-                    operator = Operator::new(&api);
-                }
-                fixture::converge(&operator).await;
-                let differences = fixture::differences(&api, &reference);
-                assert!(differences.is_empty(), "request {index} {fault:?}, restarted {restarts}: {differences:?}");
-            }
-        }
-    }
+    fixture::whichever_request_breaks(api, REQUESTS_OF_A_CREATE).await;
 }
 
 /// Source: redis-and-degradation.md, `mode-switch`.
@@ -169,7 +152,7 @@ async fn whichever_request_of_a_farewell_breaks_nothing_of_the_redis_is_left() {
         api
     };
     for index in 0..REQUESTS_OF_A_FAREWELL {
-        for fault in [Fault::Rejected(500), Fault::Rejected(403), Fault::Rejected(409), Fault::AnswerLost] {
+        for fault in fixture::FAULTS {
             let api = api();
             fixture::converge(&Operator::new(&api)).await;
             set_redis(&api, &json!({}));
