@@ -2,13 +2,11 @@
 //! the other.
 //!
 //! Nothing holds a client to a replica: the SDKs come through the ingress, which balances requests, and our own clients open a
-//! connection for each request at the Service, which balances connections. Each change of the policy is an event on every
-//! session's stream.
+//! connection for each request at the Service, which balances connections. Each change of the policy hides a tool or shows it
+//! again: an event on every session's stream, after which its client lists the tools anew. An event that was lost would leave a
+//! client with the list of before.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -36,6 +34,9 @@ const CALLS_PER_SECOND: u32 = 40;
 /// What callers, requests and events say, and what must not be found in what the Redis keeps.
 const TOLD: [&str; 8] =
     ["person-", "python", "typescript", "jsonrpc", "list_changed", "tools/call", "Bearer", "notifications"];
+
+/// The tool that is hidden and shown again.
+const HIDDEN: &str = "health_check";
 
 /// How often the Redis is killed.
 const KILLS_OF_REDIS: usize = 3;
@@ -70,7 +71,7 @@ pub(crate) fn sessions_outlive_pod_after_pod(world: &World) -> Result<()> {
     println!("        {} keys are kept", ends_and_cannot_be_read(&space, &TOLD)?);
     let report = load.finish()?;
     println!("        our own clients: {report}");
-    let judged: Vec<Result<()>> = sessions.into_iter().map(|session| judge(session, changes)).collect();
+    let judged: Vec<Result<()>> = sessions.into_iter().map(|session| judge(session, &tools_after(changes))).collect();
     judged.into_iter().collect::<Result<Vec<()>>>()?;
     ensure!(report.failed() == 0, "{} calls or streams failed although they were tried again", report.failed());
     ensure!(report.disordered == 0, "{} events came twice or not at all", report.disordered);
@@ -93,9 +94,8 @@ pub(crate) fn sessions_outlive_the_redis(world: &World) -> Result<()> {
         let pod = space.get("pod", "tools-redis-0")?;
         let uid = pod["metadata"]["uid"].as_str().context("the pod of the Redis has a uid")?;
         kill_in_pod(uid, "redis-server")?;
-        let heard = load.report().events;
         change(&space, round)?;
-        every_session_hears(&load, &heard).context("while the Redis is away")?;
+        every_session_hears(&load, round).context("of a change while the Redis was away")?;
         wait_until("the Redis runs again", PATIENCE, || {
             let pod = space.get("pod", "tools-redis-0").map_err(|problem| format!("{problem:#}"))?;
             let container = &pod["status"]["containerStatuses"][0];
@@ -127,7 +127,7 @@ fn ready(space: &Space<'_>) -> Result<()> {
     space.wait_pong()
 }
 
-/// Kills until the time is over, each pod when the one before is ready again; how many changes the sessions have heard of.
+/// Kills until the time is over, each pod when the one before is ready again; how often the policy was changed.
 fn kill_pod_after_pod(space: &Space<'_>, load: &Load, lasting: Duration) -> Result<usize> {
     let (began, mut round) = (Instant::now(), 0);
     while began.elapsed() < lasting {
@@ -138,43 +138,55 @@ fn kill_pod_after_pod(space: &Space<'_>, load: &Load, lasting: Duration) -> Resu
             kill_in_pod(&uid, "/mcp-server")?;
         }
         run(&mut space.kubectl(&["delete", "pod", &name, "--grace-period=0", "--force", "--wait=false"]))?;
-        let heard = load.report().events;
         change(space, round)?;
         wait_until("another pod takes the place of the killed one", PATIENCE, || {
             let pods = serving(space).map_err(|problem| format!("{problem:#}"))?;
             let is_whole = pods.len() == REPLICAS && pods.iter().all(|pod| pod["metadata"]["uid"] != uid.as_str());
             if is_whole { Ok(()) } else { Err(format!("{} pods serve", pods.len())) }
         })?;
-        every_session_hears(load, &heard)?;
+        every_session_hears(load, round)?;
         println!("        pod {round} was killed and replaced after {:.0} s", began.elapsed().as_secs_f32());
     }
     Ok(round)
 }
 
-/// A rule for a tool that does not exist: other lists for all that a gateway knows, and nothing that anybody feels.
+/// Every other change hides a tool that nobody calls.
 fn change(space: &Space<'_>, number: usize) -> Result<()> {
-    let rules = json!([{ "tools": [format!("nothing-{number}")], "scopes": ["nothing"] }]);
-    space.change(&json!({ "authorization": { "rules": rules } }))
+    let hidden = json!([{ "tools": [HIDDEN], "scopes": ["nobody:has"], "visibility": "Hide" }]);
+    space.change(&json!({ "authorization": { "rules": if is_hidden_after(number) { hidden } else { json!([]) } } }))
 }
 
-/// Waits until each of our sessions has heard more than so many events, which came before a change.
-fn every_session_hears(load: &Load, before: &BTreeMap<usize, u64>) -> Result<()> {
+fn is_hidden_after(changes: usize) -> bool {
+    changes % 2 == 1
+}
+
+/// In the order of their names.
+fn tools_after(changes: usize) -> Vec<&'static str> {
+    let mut tools = vec!["echo", HIDDEN, "ping"];
+    tools.retain(|tool| *tool != HIDDEN || !is_hidden_after(changes));
+    tools
+}
+
+/// Waits until the client of each of our sessions has found the tools that there are after so many changes: it lists them when it
+/// hears of one, and at no other time.
+fn every_session_hears(load: &Load, changes: usize) -> Result<()> {
+    let expected = tools_after(changes);
     wait_until("the change reaches every session", PATIENCE, || {
-        let now = load.report().events;
-        let has_heard = |client: usize| now.get(&client) > before.get(&client);
-        let deaf: Vec<usize> = (1..CLIENTS).step_by(2).filter(|client| !has_heard(*client)).collect();
+        let found = load.report().tools;
+        let knows = |client: &usize| found.get(client).is_some_and(|tools| *tools == expected);
+        let deaf: Vec<usize> = (1..CLIENTS).step_by(2).filter(|client| !knows(client)).collect();
         if deaf.is_empty() { Ok(()) } else { Err(format!("not the sessions of {deaf:?}")) }
     })
 }
 
-/// What the program of an SDK says of its session.
-fn judge(session: Session, changes: usize) -> Result<()> {
+/// What the program of an SDK says of its session. In the end it knows of these `tools`.
+fn judge(session: Session, tools: &[&str]) -> Result<()> {
     let name = session.name;
     let said = session.end()?;
     let streams: Vec<&Value> = said["streams"].as_array().into_iter().flatten().collect();
     let (mut order, mut wrong) = (Order::default(), Vec::new());
     for stream in &streams {
-        order.connects();
+        order.connects(!stream["after"].is_null());
         for id in stream["ids"].as_array().into_iter().flatten() {
             wrong.extend(order.event(id.as_str().unwrap_or_default()).err());
         }
@@ -196,8 +208,7 @@ fn judge(session: Session, changes: usize) -> Result<()> {
     ensure!(streams.len() > 1, "{name}: its stream never broke, so nothing was seen of how it goes on");
     let lost = said["retried"].as_object().into_iter().flatten().find(|(words, _)| is_of_a_lost_session(words));
     ensure!(lost.is_none(), "{name} was told that its session is gone: {lost:?}");
-    let heard = said["notifications"].as_u64().unwrap_or_default();
-    ensure!(heard >= changes as u64, "{name} heard {heard} times of {changes} changes");
+    ensure!(said["tools"] == json!(tools), "{name} knows of {}: it did not hear of the last change", said["tools"]);
     Ok(())
 }
 

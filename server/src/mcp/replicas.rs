@@ -105,10 +105,15 @@ impl Replicas {
 
     /// Best effort: whoever misses it looks for itself, later.
     async fn tell(&self, message: &Message) {
+        self.make_up_for_the_untold().await;
+        self.publish(message).await;
+    }
+
+    /// Whoever was not told something learns that there was something.
+    async fn make_up_for_the_untold(&self) {
         if self.untold.swap(false, Ordering::Relaxed) {
             self.publish(&Message::Missed).await;
         }
-        self.publish(message).await;
     }
 
     async fn publish(&self, message: &Message) {

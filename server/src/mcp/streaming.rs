@@ -172,7 +172,7 @@ impl Serve<'_> {
 
     async fn still_written_here(&self, replicas: &Arc<Replicas>, session: &Arc<Session>) -> Option<Arc<StreamLog>> {
         let log = session.standalone_here()?;
-        let is_elsewhere = replicas.is_standalone_elsewhere(session, log.next()).await;
+        let is_elsewhere = replicas.is_standalone_elsewhere(session).await;
         (!is_elsewhere).then_some(log)
     }
 
@@ -189,12 +189,12 @@ impl Serve<'_> {
     ) -> Result<Reader, McpError> {
         let (retention, now) = (self.retention(), self.endpoint.clock.now());
         let taken = replicas.take_standalone(session, (seen, now), retention.read_events).await;
-        let Takeover { events, next, moved, ttl } = taken.map_err(|_| McpError::store_unavailable())?;
-        let read = seen.map_or(next, |seen| seen.saturating_add(1));
-        let log = StreamLog::restored(events, (read, next), retention);
+        let Takeover { events, number, moved, ttl } = taken.map_err(|_| McpError::store_unavailable())?;
+        let read = seen.map_or(number, |seen| seen.saturating_add(1));
+        let log = StreamLog::restored(events, (read, number + 1), retention);
         // Another GET at this replica was quicker: this one may come again.
-        let writing = session.take_standalone(&log, next).ok_or_else(McpError::store_unavailable)?;
-        let recorder = Recorder::of_standalone(replicas, session, retention.read_events, ttl);
+        let writing = session.take_standalone(&log, number).ok_or_else(McpError::store_unavailable)?;
+        let recorder = Recorder::of_standalone(replicas, session, retention.read_events, (number, ttl));
         self.tell(StandaloneWriter::new(session, &log, Some(recorder)), writing, moved);
         Ok(log.read_from(read, self.keep_alive()))
     }

@@ -1,7 +1,7 @@
 //! Tells a session what changes, on its standalone stream: one task for each stream that is written to here.
 //!
 //! A listener that falls behind, and one whose stream comes from another replica, is told that all it may know of has changed,
-//! which is then the truth for all it knows.
+//! which is then the truth for all it knows. Like any other event that is kept for other replicas, so that no number is missing.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -37,9 +37,26 @@ pub(super) struct Ends {
     pub(super) stop: CancellationToken,
 }
 
+impl Ends {
+    fn have_come(&self) -> bool {
+        self.writing.is_cancelled() || self.stop.is_cancelled()
+    }
+}
+
 impl StandaloneWriter {
     pub(super) fn new(session: &Arc<Session>, log: &Arc<StreamLog>, recorder: Option<Recorder>) -> Self {
         Self { session: Arc::clone(session), log: Arc::clone(log), recorder }
+    }
+
+    /// As [`Self::append`]. What is left when the writing ends is left: whoever comes back is told of all.
+    async fn append_each(&mut self, changes: Vec<Change>, ends: &Ends) -> ControlFlow<()> {
+        for change in changes {
+            if ends.have_come() {
+                break;
+            }
+            self.append(&change).await?;
+        }
+        ControlFlow::Continue(())
     }
 
     /// Breaks when another replica writes the stream.
@@ -53,14 +70,6 @@ impl StandaloneWriter {
         }
         self.log.append(event);
         ControlFlow::Continue(())
-    }
-
-    /// Not kept for other replicas: each of them says the same when it takes the stream.
-    fn append_here(&mut self, changes: &[Change]) {
-        for change in changes {
-            let event = self.event(change);
-            self.log.append(event.1);
-        }
     }
 
     fn event(&self, change: &Change) -> (u64, Bytes) {
@@ -94,10 +103,10 @@ pub(super) async fn tell_session(
     ends: Ends,
     moved: bool,
 ) {
-    if moved {
-        writer.append_here(&writer.all(sight.of_others()));
-    }
-    loop {
+    let mut told = if moved { writer.all(sight.of_others()) } else { Vec::new() };
+    // Said when the stream was taken.
+    told.retain(|change| *change != Change::Tools);
+    while writer.append_each(told, &ends).await.is_continue() {
         let change = tokio::select! {
             biased;
             () = ends.writing.cancelled() => break,
@@ -107,17 +116,11 @@ pub(super) async fn tell_session(
             }
             change = changes.recv() => change,
         };
-        match change {
-            Ok(change) => {
-                if let Some(change) = writer.wanted(change, &sight)
-                    && writer.append(&change).await.is_break()
-                {
-                    break;
-                }
-            }
-            Err(RecvError::Lagged(_)) => writer.append_here(&writer.all(sight.of_others())),
+        told = match change {
+            Ok(change) => writer.wanted(change, &sight).into_iter().collect(),
+            Err(RecvError::Lagged(_)) => writer.all(sight.of_others()),
             Err(RecvError::Closed) => break,
-        }
+        };
     }
     writer.log.end();
 }

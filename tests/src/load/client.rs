@@ -88,20 +88,43 @@ impl Client {
 
     /// One call of `echo` that was due at `due`, to its end, and its place in the record.
     pub(super) async fn call(&self, due: Instant) {
-        let (id, started) = (self.next_id(), Instant::now());
+        let id = self.next_id();
         let payload = format!("client {}, call {id}", self.number);
         let params = json!({ "name": "echo", "arguments": { "message": payload } });
         let call = self.voice.request(id, "tools/call", params);
-        let mut tries = 1;
+        let answered =
+            self.persistently(&call).await.and_then(|(answer, tries)| echoes(&answer, &payload).map(|()| tries));
+        match answered {
+            Ok(tries) => self.record.answered(due.elapsed(), tries),
+            Err(trouble) => self.failed("tools/call", &trouble),
+        }
+    }
+
+    /// The tools that there are for this client, and their place in the record.
+    pub(super) async fn list(&self) {
+        let list = self.voice.request(self.next_id(), "tools/list", json!({}));
+        match self.persistently(&list).await {
+            Ok((answer, _)) => {
+                let tools = answer["result"]["tools"].as_array();
+                let names = tools.into_iter().flatten().filter_map(|tool| tool["name"].as_str().map(str::to_owned));
+                self.record.tools(self.number, names.collect());
+            }
+            Err(trouble) => self.failed("tools/list", &trouble),
+        }
+    }
+
+    /// The answer, and how often it was asked for: where no server said anything, again and again for a while.
+    async fn persistently(&self, request: &Value) -> Result<(Value, usize), Trouble> {
+        let (started, mut tries) = (Instant::now(), 1);
         loop {
-            match self.once(&call, &payload).await {
-                Ok(()) => return self.record.answered(due.elapsed(), tries),
+            match self.answer(request).await {
+                Ok(answer) => return Ok((answer, tries)),
                 Err(trouble) if trouble.is_of_transport() && started.elapsed() < self.persistence => {
                     self.record.tried_again(&trouble);
                     tries += 1;
                     sleep(PAUSE).await;
                 }
-                Err(trouble) => return self.failed("tools/call", &trouble),
+                Err(trouble) => return Err(trouble),
             }
         }
     }
@@ -143,8 +166,9 @@ impl Client {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn once(&self, call: &Value, payload: &str) -> Result<(), Trouble> {
-        let exchange = async { self.pool.read(self.pool.send(|| self.post(call)).await?).await };
+    /// The message that answers `request`, once, and no error.
+    async fn answer(&self, request: &Value) -> Result<Value, Trouble> {
+        let exchange = async { self.pool.read(self.pool.send(|| self.post(request)).await?).await };
         let (status, headers, body) = timeout(ANSWERED_WITHIN, exchange).await.unwrap_or_else(|_| {
             Err(Trouble::new(Kind::Timeout, Reached::Sent, format!("not within {} s", ANSWERED_WITHIN.as_secs())))
         })?;
@@ -159,9 +183,7 @@ impl Client {
         if answer["error"].is_object() || answer["result"]["isError"] == true {
             return wrong(Kind::Error);
         }
-        let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
-        let echoed: Value = serde_json::from_str(text).unwrap_or_default();
-        if answer["id"] == call["id"] && echoed["message"] == payload { Ok(()) } else { wrong(Kind::WrongAnswer) }
+        if answer["id"] == request["id"] { Ok(answer) } else { wrong(Kind::WrongAnswer) }
     }
 
     async fn exchange(&self, message: &Value) -> Result<(StatusCode, HeaderMap, Vec<u8>)> {
@@ -176,6 +198,16 @@ impl Trouble {
     pub(super) fn is_of_transport(&self) -> bool {
         !matches!(self.kind, Kind::Status | Kind::Error | Kind::WrongAnswer | Kind::Overdue)
     }
+}
+
+/// Whether `echo` has answered with this payload.
+fn echoes(answer: &Value, payload: &str) -> Result<(), Trouble> {
+    let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    let echoed: Value = serde_json::from_str(text).unwrap_or_default();
+    if echoed["message"] == payload {
+        return Ok(());
+    }
+    Err(Trouble::new(Kind::WrongAnswer, Reached::Answer, shown(answer.to_string().as_bytes())))
 }
 
 /// The beginning of a body.

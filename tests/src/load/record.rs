@@ -90,6 +90,11 @@ impl Record {
         *self.lock().report.events.entry(client).or_default() += 1;
     }
 
+    /// What the client of a session found when it had heard that the tools changed.
+    pub(super) fn tools(&self, client: usize, names: Vec<String>) {
+        self.lock().report.tools.insert(client, names);
+    }
+
     /// An event that should not have come, or not now.
     pub(super) fn disordered(&self, who: &str, problem: &str) {
         let mut state = self.lock();

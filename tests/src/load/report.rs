@@ -69,7 +69,9 @@ pub struct Report {
     pub streams_broken: u64,
     /// Events of sessions' streams, by the number of the client.
     pub events: BTreeMap<usize, u64>,
-    /// Of those: twice, out of order, or after one that is missing.
+    /// The names of the tools that each of them found when it had last heard of a change, by the same number.
+    pub tools: BTreeMap<usize, Vec<String>>,
+    /// Of the events: twice, out of order, or after one that is missing.
     pub disordered: u64,
     /// The first ones, in the order in which they came: failures, requests without an answer, broken streams.
     pub failures: Vec<Failure>,

@@ -110,10 +110,27 @@ struct Position {
     order: Order,
 }
 
+impl Position {
+    /// An event has come.
+    fn reach(&mut self, client: &Client, Event { id, data }: Event) {
+        let Some(id) = id else {
+            return client.record.disordered(&client.name(), &format!("an event without an id: {data}"));
+        };
+        // The event with which a stream begins is a place in it, and says nothing.
+        if !data.is_empty() {
+            client.record.event(client.number);
+            if let Err(problem) = self.order.event(&id) {
+                client.record.disordered(&client.name(), &problem);
+            }
+        }
+        self.last_event_id = Some(id);
+    }
+}
+
 /// The stream of a session from where it was read to, until it ends or breaks. Both are nothing new to its client, who comes
 /// back; that an event comes twice or not at all is.
 async fn read_on(client: &Client, position: &mut Position, opened: &mut Opened) {
-    position.order.connects();
+    position.order.connects(position.last_event_id.is_some());
     let asked = Reading::of(client.pool.send(|| client.get(position.last_event_id.as_deref()))).await;
     let mut reading = match asked {
         Ok(reading) => reading,
@@ -124,19 +141,15 @@ async fn read_on(client: &Client, position: &mut Position, opened: &mut Opened) 
     loop {
         match reading.next().await {
             Ok(Some(events)) => {
-                for Event { id, data } in events {
-                    let Some(id) = id else {
-                        client.record.disordered(&client.name(), &format!("an event without an id: {data}"));
-                        continue;
-                    };
-                    // The event with which a stream begins is a place in it, and says nothing.
-                    if !data.is_empty() {
-                        client.record.event(client.number);
-                        if let Err(problem) = position.order.event(&id) {
-                            client.record.disordered(&client.name(), &problem);
-                        }
-                    }
-                    position.last_event_id = Some(id);
+                let is_of_tools = |event: &Event| {
+                    event.message().is_some_and(|message| message["method"] == "notifications/tools/list_changed")
+                };
+                let have_tools_changed = events.iter().any(is_of_tools);
+                for event in events {
+                    position.reach(client, event);
+                }
+                if have_tools_changed {
+                    client.list().await;
                 }
             }
             Ok(None) => {

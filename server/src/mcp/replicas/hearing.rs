@@ -183,6 +183,8 @@ impl Hearing {
             ticks.tick().await;
             // The next one may be heard.
             let _ = self.replicas.say_alive().await;
+            // Perhaps there is nothing more to be told for long.
+            self.replicas.make_up_for_the_untold().await;
         }
     }
 }

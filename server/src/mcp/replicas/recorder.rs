@@ -21,7 +21,7 @@ use crate::{
         session::{EventId, SHARED_STANDALONE, Session},
         sse,
     },
-    store::Key,
+    store::{Key, StoreError},
 };
 
 /// The largest event that is kept, in bytes. Chosen: what a slow reader may leave unread (`limits.streamBufferBytes`).
@@ -51,6 +51,10 @@ pub(in crate::mcp) struct Recorder {
     ttl: Duration,
     /// Nothing more is written: nothing is kept, or another replica writes.
     stopped: bool,
+    /// The number after the last event that is kept.
+    kept: u64,
+    /// Something after it is not: another replica may have gone on from there.
+    missed: bool,
     rests_until: Option<Instant>,
     /// The answer, if it could not be written yet.
     unwritten: Option<(u64, Bytes)>,
@@ -83,14 +87,15 @@ impl Recorder {
         Self { request: remembered(request), ..Self::new(replicas, session, stream, (keep_events, SILENT)) }
     }
 
-    /// A recorder of the standalone stream, whose log lives as long as its session.
+    /// A recorder of the standalone stream that was taken under `number`, whose log lives as long as its session.
     pub(in crate::mcp) fn of_standalone(
         replicas: &Arc<Replicas>,
         session: &Arc<Session>,
         keep_events: usize,
-        ttl: Duration,
+        (number, ttl): (u64, Duration),
     ) -> Self {
-        Self::new(replicas, session, SHARED_STANDALONE, (keep_events, ttl))
+        let kept = number.saturating_add(1);
+        Self { kept, ..Self::new(replicas, session, SHARED_STANDALONE, (keep_events, ttl)) }
     }
 
     fn new(
@@ -109,6 +114,8 @@ impl Recorder {
             keep: keep_events + 1,
             ttl,
             stopped: keep_events == 0,
+            kept: 0,
+            missed: false,
             rests_until: None,
             unwritten: None,
         }
@@ -118,6 +125,7 @@ impl Recorder {
     pub(in crate::mcp) async fn record(&mut self, number: u64, event: &Bytes) -> Recorded {
         let rests = self.rests_until.is_some_and(|until| Instant::now() < until);
         if self.stopped || rests || !self.may_keep(event) {
+            self.missed = true;
             return Recorded::Yes;
         }
         match self.write(number, What::Event(event.clone()), self.ttl).await {
@@ -169,8 +177,9 @@ impl Recorder {
 
     async fn write(&mut self, number: u64, what: What, ttl: Duration) -> Written {
         let entry = LogEntry { writer: self.replicas.me, request: self.request.clone(), what };
-        match self.replicas.write(&self.key, &self.session, number, &entry, (self.keep, ttl)).await {
+        match self.try_to_write(number, &entry, ttl).await {
             Ok(true) => {
+                (self.kept, self.missed) = (number.saturating_add(1), false);
                 let stream = (self.session.record.name, self.stream);
                 self.replicas.waiters.wrote(stream);
                 if self.replicas.waiters.is_read_elsewhere(stream) {
@@ -184,10 +193,24 @@ impl Recorder {
             }
             Err(problem) => {
                 tracing::debug!("an event is not kept for other replicas: {problem}");
+                self.missed = true;
                 self.rests_until = Some(Instant::now() + REST);
                 Written::Failed
             }
         }
+    }
+
+    /// False where another replica writes the stream.
+    async fn try_to_write(&self, number: u64, entry: &LogEntry, ttl: Duration) -> Result<bool, StoreError> {
+        let Self { replicas, key, session, kept, missed, keep, .. } = self;
+        // Whoever has taken it meanwhile went on from what is kept, and may not have come as far as this number.
+        if *missed {
+            let after = replicas.read(key, session, *kept).await?;
+            if after.entries.iter().any(|(_, entry)| entry.writer != replicas.me) {
+                return Ok(false);
+            }
+        }
+        replicas.write(key, session, number, entry, (*keep, ttl)).await
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! There is one writer: whoever entered the greatest number. The next writer enters a number of its own, which the store gives
 //! to one alone; the writer before learns at its next entry that the stream is no longer its own.
+//!
+//! What the next writer enters is an event: that the tools may have changed, which holds whenever a stream moves. So the numbers
+//! that a client sees have no hole where it came back and nothing was lost.
 
 use std::time::Duration;
 
@@ -14,7 +17,12 @@ use super::{
     milliseconds, remaining, stream_key,
 };
 use crate::{
-    mcp::session::{SHARED_STANDALONE, Session},
+    features::Change,
+    mcp::{
+        notify,
+        session::{EventId, SHARED_STANDALONE, Session},
+        sse,
+    },
     store::StoreError,
 };
 
@@ -23,11 +31,11 @@ const TRIES: usize = 3;
 
 /// A standalone stream that is written to here from now on.
 pub(in crate::mcp) struct Takeover {
-    /// What is kept of it.
+    /// What is kept of it, with the event under which it was taken.
     pub(in crate::mcp) events: Vec<(u64, Bytes)>,
-    /// The number of the next event.
-    pub(in crate::mcp) next: u64,
-    /// It was there before: what has changed in between nobody has told.
+    /// The number under which it was taken; the next event has the next one.
+    pub(in crate::mcp) number: u64,
+    /// It was there before: what has changed in between nobody has told, but of tools.
     pub(in crate::mcp) moved: bool,
     /// How long its log is to be kept.
     pub(in crate::mcp) ttl: Duration,
@@ -43,27 +51,44 @@ impl Replicas {
     ) -> Result<Takeover, StoreError> {
         let (key, ttl) = (stream_key(session, SHARED_STANDALONE), remaining(session, now));
         for _ in 0..TRIES {
-            let page = self.read_all(&key, session).await?;
+            let mut page = self.read_all(&key, session).await?;
             let moved = seen.is_some() || page.next.is_some();
-            // The time makes the number greater than those that a store has lost.
-            let after_seen = seen.map_or(0, |seen| seen.saturating_add(1));
-            let number = page.next.unwrap_or(0).max(after_seen).max(milliseconds(now));
-            let entry = LogEntry { writer: self.me, request: Box::default(), what: What::Taken };
+            let number = number(seen, page.next, now);
+            let what = if moved { What::Event(tools_changed(number)) } else { What::Taken };
+            let entry = LogEntry { writer: self.me, request: Box::default(), what };
             if self.write(&key, session, number, &entry, (keep_events + 1, ttl)).await? {
                 self.reads(session, SHARED_STANDALONE, number).await;
+                page.entries.push((number, entry));
                 let events = page.entries.into_iter().filter_map(|(number, entry)| match entry.what {
                     What::Event(event) => Some((number, event)),
                     What::End | What::Taken => None,
                 });
-                return Ok(Takeover { events: events.collect(), next: number + 1, moved, ttl });
+                return Ok(Takeover { events: events.collect(), number, moved, ttl });
             }
         }
         Err(StoreError::Unavailable)
     }
 
-    /// Whether another replica has written the standalone stream after event `next`. A store that cannot be asked knows of none.
-    pub(in crate::mcp) async fn is_standalone_elsewhere(&self, session: &Session, next: u64) -> bool {
-        let key = stream_key(session, SHARED_STANDALONE);
-        self.read(&key, session, next).await.is_ok_and(|page| page.next.is_some())
+    /// Whether another replica has written to the standalone stream last. A store that cannot be asked knows of none.
+    pub(in crate::mcp) async fn is_standalone_elsewhere(&self, session: &Session) -> bool {
+        let page = self.read_all(&stream_key(session, SHARED_STANDALONE), session).await.unwrap_or_default();
+        page.entries.last().is_some_and(|(_, entry)| entry.writer != self.me)
     }
+}
+
+/// The number under which a stream is taken. `seen` is the last event that the client has seen, `next` the number after the last
+/// one that the log has.
+fn number(seen: Option<u64>, next: Option<u64>, now: Timestamp) -> u64 {
+    match (seen, next) {
+        // The log has all that the client has seen: it goes on where it ends.
+        (Some(seen), Some(next)) if seen < next => next,
+        // A client that begins anew does not say what it has seen, and what a store has lost was perhaps seen: the time is
+        // greater than the numbers that were given.
+        _ => next.max(seen.map(|seen| seen.saturating_add(1))).unwrap_or(0).max(milliseconds(now)),
+    }
+}
+
+fn tools_changed(number: u64) -> Bytes {
+    let id = EventId { stream: SHARED_STANDALONE, number };
+    sse::event(Some(&id.to_text()), &notify::change(&Change::Tools, None))
 }

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 mod store;
 
 use self::store::TestStore;
-use super::{entry::LogEntry, tail::Tail, *};
+use super::{entry::LogEntry, message::Changed, tail::Tail, *};
 use crate::{
     features::LogLevel,
     mcp::session::{EventId, tests::shared as shared_session},
+    store::Heard,
 };
 
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -101,17 +102,46 @@ async fn the_writer_before_learns_that_the_stream_is_written_elsewhere() {
     let (first, second, _) = two();
     let session = shared_session();
     let taken = first.take_standalone(&session, (None, now()), EVENTS).await.unwrap();
-    assert!(!taken.moved);
-    let mut before = Recorder::of_standalone(&first, &session, EVENTS, SILENT);
-    assert_eq!(before.record(taken.next, &event("data: a\n\n")).await, Recorded::Yes);
-    assert!(!first.is_standalone_elsewhere(&session, taken.next + 1).await);
-    let moved = second.take_standalone(&session, (Some(taken.next - 1), now()), EVENTS).await.unwrap();
-    assert_eq!((moved.events, moved.moved), (vec![(taken.next, event("data: a\n\n"))], true));
-    assert!(moved.next > taken.next + 1);
-    assert!(first.is_standalone_elsewhere(&session, taken.next + 1).await);
-    assert_eq!(before.record(taken.next + 1, &event("data: b\n\n")).await, Recorded::WrittenElsewhere);
-    let mut after = Recorder::of_standalone(&second, &session, EVENTS, SILENT);
-    assert_eq!(after.record(moved.next, &event("data: c\n\n")).await, Recorded::Yes);
+    assert!(!taken.moved && taken.events.is_empty());
+    let mut before = Recorder::of_standalone(&first, &session, EVENTS, (taken.number, SILENT));
+    assert_eq!(before.record(taken.number + 1, &event("data: a\n\n")).await, Recorded::Yes);
+    assert!(!first.is_standalone_elsewhere(&session).await);
+    let moved = second.take_standalone(&session, (Some(taken.number), now()), EVENTS).await.unwrap();
+    assert_eq!((moved.number, moved.moved), (taken.number + 2, true), "the numbers have no hole");
+    let numbers: Vec<u64> = moved.events.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [taken.number + 1, moved.number]);
+    let told =
+        format!("id: 0-{}\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"", moved.number);
+    assert!(moved.events[1].1.starts_with(told.as_bytes()), "{:?}", moved.events[1].1);
+    assert!(first.is_standalone_elsewhere(&session).await);
+    assert_eq!(before.record(taken.number + 2, &event("data: b\n\n")).await, Recorded::WrittenElsewhere);
+    let mut after = Recorder::of_standalone(&second, &session, EVENTS, (moved.number, SILENT));
+    assert_eq!(after.record(moved.number + 1, &event("data: c\n\n")).await, Recorded::Yes);
+}
+
+/// What it gave to its client without the store has numbers beyond those of the next writer.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_missed_something_looks_before_it_goes_on() {
+    let (first, second, store) = two();
+    let session = shared_session();
+    let taken = first.take_standalone(&session, (None, now()), EVENTS).await.unwrap();
+    let mut before = Recorder::of_standalone(&first, &session, EVENTS, (taken.number, SILENT));
+    store.fail(true);
+    assert_eq!(before.record(taken.number + 1, &event("data: a\n\n")).await, Recorded::Yes);
+    assert_eq!(before.record(taken.number + 2, &event("data: b\n\n")).await, Recorded::Yes);
+    store.fail(false);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // It goes on by itself while nobody else has come.
+    assert_eq!(before.record(taken.number + 3, &event("data: c\n\n")).await, Recorded::Yes);
+    store.fail(true);
+    assert_eq!(before.record(taken.number + 4, &event("data: d\n\n")).await, Recorded::Yes);
+    store.fail(false);
+    let moved = second.take_standalone(&session, (Some(taken.number + 3), now()), EVENTS).await.unwrap();
+    assert_eq!(moved.number, taken.number + 4);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(before.record(taken.number + 5, &event("data: e\n\n")).await, Recorded::WrittenElsewhere);
+    let mut after = Recorder::of_standalone(&second, &session, EVENTS, (moved.number, SILENT));
+    assert_eq!(after.record(moved.number + 1, &event("data: f\n\n")).await, Recorded::Yes);
 }
 
 #[tokio::test]
@@ -122,10 +152,27 @@ async fn event_ids_go_on_after_all_that_were_given_whatever_a_store_has_lost() {
     store.forget_all();
     let later = now() + Duration::from_secs(1);
     let second = two.take_standalone(&session, (None, later), EVENTS).await.unwrap();
-    assert!(second.next > first.next, "the writer before is not the later one");
-    let seen = second.next + 1_000_000;
+    assert!(second.number > first.number, "the writer before is not the later one");
+    let seen = second.number + 1_000_000;
     let third = one.take_standalone(&session, (Some(seen), later), EVENTS).await.unwrap();
-    assert!(third.next > seen && third.moved && third.events.is_empty());
+    assert!(third.number > seen && third.moved && third.events.len() == 1);
+    let again = two.take_standalone(&session, (None, later + Duration::from_secs(3600)), EVENTS).await.unwrap();
+    assert!(again.number > third.number + 1, "a client that begins anew does not say what it has seen");
+}
+
+#[tokio::test]
+async fn what_could_not_be_told_is_made_up_for_once_the_store_is_back() {
+    let (one, two, store) = two();
+    let mut heard = store.hear();
+    store.fail(true);
+    one.tell(&Message::Changed(Changed::Tools)).await;
+    one.make_up_for_the_untold().await;
+    store.fail(false);
+    one.make_up_for_the_untold().await;
+    one.make_up_for_the_untold().await;
+    let Ok(Heard::Message(sealed)) = heard.try_recv() else { panic!("nothing was told") };
+    assert_eq!(two.opened_message(&sealed), Some(Message::Missed));
+    assert!(heard.try_recv().is_err(), "once");
 }
 
 /// Both read before either writes.

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -36,6 +38,7 @@ type sessionReport struct {
 	Streams         []*stream      `json:"streams"`
 	Notifications   int            `json:"notifications"`
 	Levels          int            `json:"levels"`
+	Tools           []string       `json:"tools"`
 }
 
 // Notes the streams that pass through it.
@@ -104,11 +107,13 @@ func work(url string, seconds float64) (sessionReport, error) {
 	noting := &noting{next: &transport{}}
 	said := sessionReport{Failures: []string{}, Retried: map[string]int{}}
 	var lock sync.Mutex
+	var haveToolsChanged atomic.Bool
 	client := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, &mcp.ClientOptions{
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) {
 			lock.Lock()
 			defer lock.Unlock()
 			said.Notifications++
+			haveToolsChanged.Store(true)
 		},
 	})
 	// SDK 1.8.0 ends the session when its stream breaks more often than MaxRetries (5 by default) without an event in between.
@@ -158,6 +163,20 @@ func work(url string, seconds float64) (sessionReport, error) {
 			}) {
 				said.Levels++
 			}
+		}
+		if haveToolsChanged.Swap(false) {
+			persistently(func(ctx context.Context) error {
+				listed, err := session.ListTools(ctx, nil)
+				if err != nil {
+					return err
+				}
+				said.Tools = []string{}
+				for _, tool := range listed.Tools {
+					said.Tools = append(said.Tools, tool.Name)
+				}
+				slices.Sort(said.Tools)
+				return nil
+			})
 		}
 	}
 	session.Close()

@@ -62,10 +62,12 @@ class Noting(httpx2.AsyncHTTPTransport):
 
 async def main(url: str, seconds: float) -> dict:
     calls, failures, retried, notifications, levels = 0, [], collections.Counter(), 0, 0
+    tools, have_tools_changed = [], False
 
     async def note(message) -> None:
-        nonlocal notifications
+        nonlocal notifications, have_tools_changed
         notifications += 1
+        have_tools_changed = True
 
     async def persistently(what):
         began = time.monotonic()
@@ -97,6 +99,10 @@ async def main(url: str, seconds: float) -> dict:
                 if can_log and calls % 20 == 0:
                     level = ("info", "warning")[calls // 20 % 2]
                     levels += await persistently(lambda: client.set_logging_level(level)) is not None
+                if have_tools_changed:
+                    have_tools_changed = False
+                    listed = await persistently(client.list_tools)
+                    tools = sorted(tool.name for tool in listed.tools) if listed is not None else tools
                 await asyncio.sleep(PAUSE)
             version = client.protocol_version
     return {
@@ -106,6 +112,7 @@ async def main(url: str, seconds: float) -> dict:
         "retried": retried,
         "streams": noting.streams,
         "notifications": notifications,
+        "tools": tools,
         "levels": levels,
     }
 

@@ -16,7 +16,7 @@ const [url, seconds] = process.argv.slice(2);
 /** Between two calls, between two tries, and how long one call is tried: all in milliseconds. */
 const [PAUSE, RETRY_PAUSE, PERSISTENCE] = [50, 100, 10_000];
 
-const said = { protocolVersion: null, calls: 0, failures: [], retried: {}, streams: [], notifications: 0, levels: 0 };
+const said = { protocolVersion: null, calls: 0, failures: [], retried: {}, streams: [], notifications: 0, levels: 0, tools: [] };
 
 /** The runtime's fetch, which is also the SDK's; notes each attempt to read a stream of the session, and what came. */
 async function fetchAndNote(target, init) {
@@ -74,7 +74,11 @@ async function main() {
   };
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit, reconnectionOptions, fetch: fetchAndNote });
   const client = new Client({ name: "e2e", version: "1.0.0" }, options);
-  client.setNotificationHandler(ToolListChangedNotificationSchema, () => { said.notifications += 1; });
+  let haveToolsChanged = false;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+    said.notifications += 1;
+    haveToolsChanged = true;
+  });
   await client.connect(transport);
   console.log(JSON.stringify({ begun: true }));
   said.protocolVersion = transport.protocolVersion;
@@ -91,6 +95,11 @@ async function main() {
     if (canLog && said.calls % 20 === 0) {
       const level = ["info", "warning"][(said.calls / 20) % 2];
       if (await persistently(() => client.setLoggingLevel(level, timeout))) said.levels += 1;
+    }
+    if (haveToolsChanged) {
+      haveToolsChanged = false;
+      const listed = await persistently(() => client.listTools(undefined, timeout));
+      if (listed) said.tools = listed.tools.map((tool) => tool.name).sort();
     }
     await sleep(PAUSE);
   }

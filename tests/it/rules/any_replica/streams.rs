@@ -1,9 +1,8 @@
 //! Streams that are gone on with at another replica.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use server::features::Change;
+use tests::load::Order;
 
 use crate::support::message::{JUNE, LEGACY, WITH_SESSIONS};
 use crate::support::replicas::Replicas;
@@ -64,8 +63,8 @@ async fn the_standalone_stream_moves_with_its_client_and_loses_nothing() {
     for revision in WITH_SESSIONS {
         let session = replicas.session(revision).await;
         let mut stream = session.listen().await;
-        let mut ids = BTreeSet::new();
-        let mut seen = |id: String| assert!(ids.insert(id.clone()), "{revision}: {id} twice");
+        let mut order = Order::default();
+        let mut seen = |id: String| order.event(&id).unwrap_or_else(|problem| panic!("{revision}: {problem}"));
         replicas.worlds[0].fixtures.tell(Change::Prompts);
         assert_eq!(stream.method().await, PROMPTS);
         let first = stream.last_id();
