@@ -360,9 +360,9 @@ impl App {
         self.0.endpoint.judge_streams_by(Arc::clone(&policy.policy));
         self.0.policy.store(Arc::new(policy));
         self.0.policy_problem.store(None);
-        // Other rules, other lists. Every replica reads the file by itself.
+        // Other rules, other lists.
         for list in Change::LISTS {
-            self.0.endpoint.changes().tell_here(list);
+            self.0.endpoint.changes().tell(list);
         }
     }
 

@@ -129,6 +129,7 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
             BACKGROUND.as_secs()
         );
     }
+    app.mcp().leave_replicas().await;
     background.cancel();
     if !ended(&tasks, BACKGROUND).await {
         tracing::warn!("{} background tasks did not end within {} s", tasks.len(), BACKGROUND.as_secs());

@@ -1,7 +1,8 @@
 //! What changes while the process lives, told by providers to whoever listens: open streams of both eras.
 //!
-//! What is told here and concerns all replicas goes on to them (`mcp/replicas`); what each of them finds out by itself does
-//! not. Bounded: a listener that falls behind is told so, and takes every list for changed.
+//! What is told here goes on to all replicas (`mcp/replicas`), also what each of them finds out by itself: a client that heard of
+//! it from the first of them may have asked the last. Bounded: a listener that falls behind is told so, and takes every list for
+//! changed.
 
 use std::sync::{
     Arc,
@@ -57,7 +58,7 @@ impl Changes {
         self.tell_here(change);
     }
 
-    /// The same for what every replica finds out by itself, and for what another one has told.
+    /// The same for what another replica has told.
     pub fn tell_here(&self, change: Change) {
         if !matches!(change, Change::Resource(_)) {
             self.lists.fetch_add(1, Ordering::Release);

@@ -141,6 +141,13 @@ impl Endpoint {
         }
     }
 
+    /// Tells other replicas that this one answers no more, while its store can still be used.
+    pub async fn leave_replicas(&self) {
+        if let Some(replicas) = &self.0.replicas {
+            replicas.leave(self.catalog().digest()).await;
+        }
+    }
+
     /// Whatever goes on beside requests; ends some time after [`Endpoint::stop`].
     pub fn tasks(&self) -> &TaskTracker {
         &self.0.tasks

@@ -139,6 +139,11 @@ impl Replicas {
         self.tell(&Message::Cancel { session: session.record.name, request: request.into() }).await;
     }
 
+    /// This replica answers no more; `tools` as in [`Message::Left`].
+    pub(super) async fn leave(&self, tools: &str) {
+        self.tell(&Message::Left { tools: tools.into() }).await;
+    }
+
     /// A stream is read at this replica from now on; `number` as in [`Message::Reads`].
     pub(super) async fn reads(&self, session: &Session, stream: u64, number: u64) {
         self.tell(&Message::Reads { session: session.record.name, stream, number }).await;

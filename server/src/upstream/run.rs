@@ -74,8 +74,7 @@ impl Upstream {
         if is_change {
             let name = &self.name;
             tracing::info!(upstream.name = %name, "upstream {name} offers {tools} tools");
-            // Every replica listens to the upstream by itself.
-            self.changes.tell_here(Change::Tools);
+            self.changes.tell(Change::Tools);
         }
         if problems != before.problems && problems.count > 0 {
             let (name, count, first) = (&self.name, problems.count, problems.texts.first());

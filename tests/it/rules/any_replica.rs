@@ -1,6 +1,7 @@
 //! Replicas that share a Redis: whatever one of them knows of a session any other serves (protocol.md, P40;
 //! redis-and-degradation.md, `replica-loss`). Over real HTTP and a real Redis.
 
+mod changes;
 mod outage;
 mod streams;
 
@@ -14,6 +15,7 @@ use crate::support::replicas::{KEY_PREFIX, Replicas};
 use crate::support::{Message, Session};
 
 const TOOLS: &str = "notifications/tools/list_changed";
+const PROMPTS: &str = "notifications/prompts/list_changed";
 
 fn levels(messages: &[Value]) -> Vec<Value> {
     messages.iter().map(|message| message["params"]["level"].clone()).collect()

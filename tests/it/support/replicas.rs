@@ -42,6 +42,11 @@ impl Replicas {
 
     /// So many. All of them have reached their Redis, which lets them do what a managed one does and no more.
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, |_, _| {}).await
+    }
+
+    /// The same, each with options of its own.
+    pub(crate) async fn start_with(count: usize, own: impl Fn(usize, &mut GatewayOptions)) -> Self {
         let setup = RedisSetup::with_user(USER, PASSWORD, KEY_PREFIX).and("rdbcompression no");
         let redis = RedisServer::start(setup).unwrap();
         let files = TempDir::new().unwrap();
@@ -49,13 +54,17 @@ impl Replicas {
         fs::write(folder.join("key"), [7; 32]).unwrap();
         fs::write(folder.join("username"), USER).unwrap();
         fs::write(folder.join("password"), PASSWORD).unwrap();
-        let first = World::with(|options| share(options, folder, &redis)).await;
+        let shared = |index: usize, options: &mut GatewayOptions| {
+            share(options, folder, &redis);
+            own(index, options);
+        };
+        let first = World::with(|options| shared(0, options)).await;
         fs::write(folder.join("ca.crt"), first.gateway.issuer.ca_pem()).unwrap();
         let issuer = first.gateway.issuer.issuer_url().to_owned();
         let mut worlds = vec![first];
         while worlds.len() < count {
             let next = World::with(|options| {
-                share(options, folder, &redis);
+                shared(worlds.len(), options);
                 options.trust(&issuer, &text(&folder.join("ca.crt")));
             });
             worlds.push(next.await);

@@ -118,6 +118,12 @@ impl Hearing {
                 self.replicas.waiters.displace((name, stream));
             }
             Message::Changed(changed) => self.endpoint.features.changes().tell_here(changed.into()),
+            Message::Left { tools } => {
+                let features = &self.endpoint.features;
+                if *tools != *features.catalog().digest() {
+                    features.changes().tell_here(Change::Tools);
+                }
+            }
             Message::Missed => self.note(|noted| noted.everything = true),
         }
     }

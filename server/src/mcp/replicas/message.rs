@@ -21,6 +21,8 @@ pub(super) enum Message {
     Missed,
     /// A list has changed, or a resource.
     Changed(Changed),
+    /// The replica that says so answers no more. Its tools had this digest: whoever listed them there may know of others.
+    Left { tools: Box<str> },
 }
 
 /// A [`Change`], as it travels.

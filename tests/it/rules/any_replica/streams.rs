@@ -7,9 +7,7 @@ use tests::load::Order;
 use crate::support::message::{JUNE, LEGACY, WITH_SESSIONS};
 use crate::support::replicas::Replicas;
 
-use super::TOOLS;
-
-const PROMPTS: &str = "notifications/prompts/list_changed";
+use super::{PROMPTS, TOOLS};
 
 fn texts(messages: &[Value]) -> Vec<String> {
     let text = |message: &Value| match &message["params"]["message"] {
