@@ -38,6 +38,10 @@ pub const PERMITTED: &str = "+get +set +getex +getdel +del +exists +incrby +pexp
                              +publish +subscribe +unsubscribe +ping +hello +auth +reset +client|setname +client|id \
                              +multi +exec +discard";
 
+/// What the default user of a managed Redis may do, as whom nobody is let in: a Redis that reads its own file of changes leaves
+/// out each transaction of which that user may not do a part. Source: the operator, `desired/redis/credentials.rs`.
+pub const WRITTEN_DOWN: &str = "+del +incrby +pexpireat +set +unlink +xadd +xdel";
+
 /// How a server is set up.
 #[derive(Clone, Default)]
 pub struct RedisSetup {
@@ -193,7 +197,8 @@ impl RedisServer {
 
     fn write_users(&self) -> Result<()> {
         let administrator = format!("user {ADMINISTRATOR} on #{:x} ~* &* +@all", Sha256::digest(&self.password));
-        let lines = [&["user default off".to_owned(), administrator][..], &self.setup.users].concat();
+        let default = format!("user default reset off ~* {WRITTEN_DOWN}");
+        let lines = [&[default, administrator][..], &self.setup.users].concat();
         self.write("users.acl", &lines.join("\n"))
     }
 
