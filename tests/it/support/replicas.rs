@@ -42,7 +42,13 @@ impl Replicas {
 
     /// So many. All of them have reached their Redis, which lets them do what a managed one does and no more.
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, &[]).await
+    }
+
+    /// The same with more lines in the configuration of the Redis.
+    pub(crate) async fn start_with(count: usize, lines: &[&str]) -> Self {
         let setup = RedisSetup::with_user(USER, PASSWORD, KEY_PREFIX).and("rdbcompression no");
+        let setup = lines.iter().fold(setup, |setup, line| setup.and(line));
         let redis = RedisServer::start(setup).unwrap();
         let files = TempDir::new().unwrap();
         let folder = files.path();
