@@ -33,6 +33,9 @@ const LISTEN_STREAMS: usize = 6;
 /// Of all clients. Chosen: seen by every replica many times between two looks, and no work for two cores.
 const CALLS_PER_SECOND: u32 = 100;
 
+/// What callers, requests and events say, and what must not be found in what the Redis keeps.
+const TOLD: [&str; 6] = ["person-", "jsonrpc", "list_changed", "tools/call", "notifications", "steps"];
+
 /// The row of the table that is tested.
 pub(super) struct Row {
     name: &'static str,
@@ -246,13 +249,17 @@ impl Row {
 
     /// Nobody has noticed anything.
     pub(super) async fn ends(self) {
-        let Self { name, load, readiness, watched, replicas, .. } = self;
+        let Self { name, load, readiness, watched, replicas, session, .. } = self;
         let asked = readiness.never_flipped().await;
         let report: Report = block_in_place(|| load.finish()).unwrap();
         println!("{name}: {report}; ready {asked} times of {asked}");
         assert_eq!((report.failed(), report.unanswered), (0, 0), "{report}");
         assert_eq!((report.streams_broken, report.streams_ended, report.disordered), (0, 0, 0), "{report}");
-        drop((watched, replicas));
+        drop(watched);
+        if replicas.keeps_a_log() {
+            let said = [&TOLD[..], &[&session.id, MEANWHILE, AFTERWARDS]].concat();
+            println!("{name}: {} keys, nothing can be read", replicas.ends_and_cannot_be_read(&said));
+        }
     }
 }
 
