@@ -23,9 +23,13 @@ mod space;
 mod upstreams;
 mod world;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    time::Instant,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::{Args, Parser};
 use tests::cluster::{Options, target::Selection};
 
@@ -178,7 +182,7 @@ fn run(cli: &Cli) -> Result<usize> {
     for (number, (name, test)) in wanted.iter().enumerate() {
         let started = Instant::now();
         println!("[{:>2}/{}] {name}", number + 1, wanted.len());
-        match test(&world) {
+        match judged(&world, test) {
             Ok(()) => println!("        passed in {:.1} s", started.elapsed().as_secs_f32()),
             Err(error) => {
                 println!("        FAILED in {:.1} s: {error:#}", started.elapsed().as_secs_f32());
@@ -196,4 +200,21 @@ fn run(cli: &Cli) -> Result<usize> {
     println!("{} passed, {} failed", wanted.len() - failed.len(), failed.len());
     torn_down?;
     Ok(failed.len())
+}
+
+/// What a test says, and what was found when it was over: values panic that look at something as they go.
+fn judged(world: &World, test: &fn(&World) -> Result<()>) -> Result<()> {
+    let said = catch_unwind(AssertUnwindSafe(|| test(world))).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("it panicked: {}", words.unwrap_or("without a word")))
+    });
+    let found = world.take_problems();
+    match said {
+        Ok(()) => {
+            ensure!(found.is_empty(), "{}", found.join("; "));
+            Ok(())
+        }
+        Err(problem) if found.is_empty() => Err(problem),
+        Err(problem) => Err(problem.context(format!("besides: {}", found.join("; ")))),
+    }
 }

@@ -6,12 +6,14 @@ mod rotation;
 mod stored;
 mod volume;
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tests::{
     cluster::HOST_ADDRESS,
-    command::{output, run, wait_until},
+    command::{feed, output, run, wait_until},
     images,
     redis::{MASTER_NAME, RedisServer, RedisSetup, SentinelRedis},
 };
@@ -23,7 +25,7 @@ use crate::{
 
 pub(crate) use rotation::a_rotation_fails_no_call_and_leaves_one_of_each;
 pub(crate) use rotation::a_rotation_goes_on_whenever_the_operator_is_killed;
-pub(crate) use stored::ends_and_cannot_be_read;
+pub(crate) use stored::{ends_and_cannot_be_read, is_left_unreadable};
 pub(crate) use volume::a_volume_is_kept_or_goes_as_the_policy_says;
 
 /// Name of the pod of a managed Redis, and of what else belongs to it.
@@ -69,8 +71,8 @@ pub(crate) fn a_managed_redis_is_for_its_own_gateway_alone(world: &World) -> Res
     ensure!(!text("user.acl")?.contains(&password), "the line of the user holds the password");
 
     let redis = Asked { space: &space, ip: pod["status"]["podIP"].as_str().unwrap_or_default() };
-    let prefix = format!("mcpf:{}/{NAME}:", space.namespace);
-    let (own, foreign) = (format!("{prefix}e2e"), format!("mcpf:{}/other:e2e", space.namespace));
+    // As the gateway names its own: whatever is there is looked at when the space goes.
+    let (own, foreign) = (key_of(&space, "a"), format!("mcpf:{}/other:e2e", space.namespace));
     for (who, words, expected) in [
         (None, vec!["PING"], "NOAUTH"),
         (None, vec!["GET", &own], "NOAUTH"),
@@ -121,6 +123,7 @@ pub(crate) fn a_lost_redis_degrades_and_comes_back(world: &World) -> Result<()> 
     with_managed_redis(&space, &json!({}))?;
     space.wait_pong()?;
     let pods = space.pods()?;
+    ends_and_cannot_be_read(&space, &[])?;
     run(&mut space.kubectl(&["delete", "pod", &format!("{REDIS}-0"), "--wait=false"]))?;
     let told = |wanted: &str| {
         wait_until(&format!("RedisReady is {wanted}"), PATIENCE, || {
@@ -153,6 +156,7 @@ pub(crate) fn a_mode_that_changes_fails_no_call_and_leaves_nothing(world: &World
     let external = external(&space)?;
     let encrypted = encrypted::start(&space)?;
     let sentinels = SentinelRedis::start_at(HOST_ADDRESS)?;
+    ends_and_cannot_be_read(&space, &[])?;
     let calls = load::during(&space, || {
         for redis in [redis_of(&external, "right"), encrypted::of(&encrypted), of_sentinels(&sentinels)] {
             space.change(&redis)?;
@@ -241,6 +245,11 @@ fn secret_name(space: &Space<'_>) -> Result<String> {
     name.map(str::to_owned).with_context(|| "there is no Secret of the Redis")
 }
 
+/// A key as a gateway names its own: the hash is this hexadecimal digit, again and again.
+fn key_of(space: &Space<'_>, digit: &str) -> String {
+    format!("mcpf:{}/{NAME}:v1:{}", space.namespace, digit.repeat(64))
+}
+
 fn status_of(object: &Value, type_: &str) -> String {
     let conditions = object["status"]["conditions"].as_array();
     let found = conditions.into_iter().flatten().find(|found| found["type"] == type_);
@@ -257,6 +266,15 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// What it says, errors included.
     fn ask(&self, user: Option<(&str, &str)>, words: &[&str]) -> Result<String> {
+        Ok(output(self.cli(user).args(words))?.trim().trim_start_matches("(error) ").to_owned())
+    }
+
+    /// What it says to these commands, one in each line, over one connection.
+    fn ask_all(&self, user: (&str, &str), commands: &str) -> Result<String> {
+        Ok(feed(&mut self.cli(Some(user)), commands)?.trim().to_owned())
+    }
+
+    fn cli(&self, user: Option<(&str, &str)>) -> Command {
         // The address of a pod that is gone answers nothing for minutes.
         let mut cli = self.space.world.cluster.netns_command("timeout");
         cli.args(["5", "redis-cli", "-h", self.ip, "-p", "6379"]);
@@ -264,6 +282,6 @@ impl Asked<'_> {
             // Not as an argument: those are shown when a program fails.
             cli.args(["--user", user, "--no-auth-warning"]).env("REDISCLI_AUTH", password);
         }
-        Ok(output(cli.args(words))?.trim().trim_start_matches("(error) ").to_owned())
+        cli
     }
 }

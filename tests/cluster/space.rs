@@ -15,7 +15,7 @@ use tests::{
     mcp_client::McpClient,
 };
 
-use crate::world::World;
+use crate::{redis::is_left_unreadable, world::World};
 
 /// The kinds that an `McpServer` has children of.
 pub(crate) const CHILDREN: &str = "serviceaccounts,configmaps,deployments.apps,services,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io,poddisruptionbudgets.policy,statefulsets.apps";
@@ -198,6 +198,12 @@ impl<'a> Space<'a> {
 
 impl Drop for Space<'_> {
     fn drop(&mut self) {
+        // Here, so that no test forgets it. A test that fails may leave a Redis that cannot be looked at.
+        match is_left_unreadable(self) {
+            Ok(None) => {}
+            Ok(Some(keys)) => println!("        the Redis of {} kept {keys} keys", self.namespace),
+            Err(problem) => self.world.note_problem(format!("the Redis of {}: {problem:#}", self.namespace)),
+        }
         let mut kubectl = self.world.cluster.kubectl();
         // What cannot be removed goes with the cluster.
         let _ = run(kubectl.args(["delete", "namespace", &self.namespace, "--wait=false"]));

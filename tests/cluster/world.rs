@@ -2,6 +2,8 @@
 
 use std::{
     fs::File,
+    mem,
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -39,6 +41,8 @@ pub(crate) struct World {
     /// Some tests look back at all the others.
     pub(crate) whole_suite: bool,
     pub(crate) options: Options,
+    /// What was found wrong where no error can be returned; read by whoever runs the tests, after each.
+    problems: Mutex<Vec<String>>,
     was_up: bool,
     runtime: Runtime,
     /// Held until the end.
@@ -101,6 +105,7 @@ impl World {
             under_load,
             whole_suite,
             options: options.clone(),
+            problems: Mutex::default(),
             was_up,
             runtime,
             _alone: alone,
@@ -116,6 +121,16 @@ impl World {
     /// Ends an issuer; its port refuses connections from then on.
     pub(crate) fn stop(&self, issuer: TestIssuer) {
         self.runtime.block_on(issuer.stop());
+    }
+
+    /// The test that runs has failed, whatever it says itself.
+    pub(crate) fn note_problem(&self, problem: String) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
+    }
+
+    /// What was noted since this was asked last.
+    pub(crate) fn take_problems(&self) -> Vec<String> {
+        mem::take(&mut *self.problems.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits for something that is awaited.

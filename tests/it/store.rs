@@ -12,4 +12,5 @@ mod outage;
 mod running;
 mod tls;
 mod topologies;
+mod under_load;
 mod wire;

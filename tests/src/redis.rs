@@ -2,9 +2,13 @@
 //!
 //! Nothing is kept on disk unless a test asks for it, so one that is killed has forgotten everything. A test may kill it, start
 //! it again on the same port, halt it, and ask it anything as the administrator. All ends with the value that was started.
+//!
+//! Before one ends it shows its keys: a test fails that leaves one without an end, or with a name that says something.
 
 mod cluster;
+pub mod kept;
 mod sentinel;
+pub mod written;
 
 use std::{
     fs,
@@ -38,6 +42,19 @@ pub const PERMITTED: &str = "+get +set +getex +getdel +del +exists +incrby +pexp
                              +publish +subscribe +unsubscribe +ping +hello +auth +reset +client|setname +client|id \
                              +multi +exec +discard";
 
+/// What the default user of a managed Redis may do, as whom nobody is let in: a Redis that reads its own file of changes leaves
+/// out each transaction of which that user may not do a part. Source: the operator, `desired/redis/credentials.rs`.
+pub const WRITTEN_DOWN: &str = "+del +incrby +pexpireat +set +unlink +xadd +xdel";
+
+/// Every key behind the milliseconds that are left to it, -1 for one that never ends, in one answer.
+const LIST_KEYS: &str = "local cursor, keys = '0', {} \
+                         repeat \
+                         local page = redis.call('SCAN', cursor, 'COUNT', 1000) \
+                         cursor = page[1] \
+                         for _, key in ipairs(page[2]) do keys[#keys + 1] = redis.call('PTTL', key) .. ' ' .. key end \
+                         until cursor == '0' \
+                         return keys";
+
 /// How a server is set up.
 #[derive(Clone, Default)]
 pub struct RedisSetup {
@@ -45,6 +62,8 @@ pub struct RedisSetup {
     pub lines: Vec<String>,
     /// Lines of its ACL file, without the administrator and `default`, who is off then. Empty: everybody may do anything.
     pub users: Vec<String>,
+    /// Whether a test puts other things there than gateways do. If not, they are looked at before the server ends.
+    pub holds_odd_keys: bool,
     /// Its authority, with which it speaks TLS alone; and whether clients show a certificate of it.
     pub tls: Option<(TestCa, bool)>,
 }
@@ -63,6 +82,11 @@ impl RedisSetup {
     /// With the one user `name`, who may do [`PERMITTED`] under `prefix`.
     pub fn with_user(name: &str, password: &str, prefix: &str) -> Self {
         Self { users: vec![user_line(name, password, prefix, PERMITTED)], ..Self::default() }
+    }
+
+    /// With keys of a test's own, which may have any name and never end.
+    pub fn with_odd_keys() -> Self {
+        Self { holds_odd_keys: true, ..Self::default() }
     }
 
     /// With one more line of configuration.
@@ -129,8 +153,9 @@ impl RedisServer {
         self.ask(&["ACL", "LOAD"]).map(drop)
     }
 
-    /// Ends it as a lost node would.
+    /// Ends it as a lost node would, once its keys were looked at.
     pub fn kill(&mut self) {
+        self.look_at_keys();
         self.process = None;
     }
 
@@ -154,6 +179,25 @@ impl RedisServer {
         self.signal(Signal::CONT)
     }
 
+    /// Panics when a key never ends or says something. A Redis that loads has shown its keys before.
+    fn look_at_keys(&mut self) {
+        let runs = self.process.as_mut().is_some_and(Listening::is_running);
+        if !runs || self.setup.holds_odd_keys || std::thread::panicking() {
+            return;
+        }
+        self.go_on().expect("a process that runs can be told to go on");
+        let said = self.ask(&["EVAL", LIST_KEYS, "0"]).expect("the administrator may list keys");
+        if said.starts_with("LOADING") {
+            return;
+        }
+        let keys = said.lines().filter(|line| !line.is_empty()).map(|line| {
+            let (milliseconds, name) = line.split_once(' ').unwrap_or(("", line));
+            (name, milliseconds != "-1" && milliseconds.parse::<i64>().is_ok())
+        });
+        let problems = kept::problems_of_keys(keys);
+        assert!(problems.is_empty(), "the Redis keeps what it should not: {problems:#?}");
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         self.process.as_ref().context("Redis does not run")?.signal(signal)
     }
@@ -171,6 +215,9 @@ impl RedisServer {
                 self.write("ca.crt", &authority.cert_pem)?;
                 self.write("tls.crt", &certificate.cert_pem)?;
                 self.write("tls.key", &certificate.key_pem)?;
+                let administrator = authority.issue_client(ADMINISTRATOR)?;
+                self.write("administrator.crt", &administrator.cert_pem)?;
+                self.write("administrator.key", &administrator.key_pem)?;
                 lines.push("port 0".to_owned());
                 lines.push(format!("tls-port {}", self.port()));
                 lines.push(format!("tls-auth-clients {}", if *asks { "yes" } else { "no" }));
@@ -193,7 +240,8 @@ impl RedisServer {
 
     fn write_users(&self) -> Result<()> {
         let administrator = format!("user {ADMINISTRATOR} on #{:x} ~* &* +@all", Sha256::digest(&self.password));
-        let lines = [&["user default off".to_owned(), administrator][..], &self.setup.users].concat();
+        let default = format!("user default reset off ~* {WRITTEN_DOWN}");
+        let lines = [&[default, administrator][..], &self.setup.users].concat();
         self.write("users.acl", &lines.join("\n"))
     }
 
@@ -215,9 +263,15 @@ impl RedisServer {
         cli.args(["-h", "127.0.0.1", "-p", &self.port().to_string()]);
         if self.setup.tls.is_some() {
             cli.arg("--tls").arg("--cacert").arg(self.file("ca.crt"));
-            cli.arg("--cert").arg(self.file("tls.crt")).arg("--key").arg(self.file("tls.key"));
+            cli.arg("--cert").arg(self.file("administrator.crt")).arg("--key").arg(self.file("administrator.key"));
         }
         cli
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.look_at_keys();
     }
 }
 
@@ -238,7 +292,45 @@ fn start(address: SocketAddr, what: &str, log: &Path, command: Command) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
+
+    const KEY: &str = "mcpf:a/tools:v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    /// Whether a Redis of this setup that was told this ends without a word, and whether it can be killed so.
+    fn ends_well(setup: &RedisSetup, words: &[&str]) -> [bool; 2] {
+        let start = || {
+            let redis = RedisServer::start(setup.clone()).unwrap();
+            assert_eq!(redis.ask(words).unwrap(), "OK");
+            redis
+        };
+        let mut killed = start();
+        [
+            catch_unwind(AssertUnwindSafe(|| drop(start()))).is_ok(),
+            catch_unwind(AssertUnwindSafe(move || killed.kill())).is_ok(),
+        ]
+    }
+
+    #[test]
+    fn a_key_that_never_ends_or_has_a_name_fails_the_test_that_left_it_unless_it_said_so() {
+        let (usual, odd) = (RedisSetup::default(), RedisSetup::with_odd_keys());
+        let with_users = RedisSetup::with_user("gateway-1", "right", "mcpf:a/tools:");
+        for setup in [&usual, &with_users] {
+            assert_eq!(ends_well(setup, &["SET", KEY, "1", "PX", "60000"]), [true; 2]);
+            assert_eq!(ends_well(setup, &["SET", KEY, "1"]), [false; 2]);
+        }
+        assert_eq!(ends_well(&usual, &["SET", "mcpf:a/tools:v1:person-1", "1", "PX", "60000"]), [false; 2]);
+        assert_eq!(ends_well(&odd, &["SET", "person-1", "1"]), [true; 2]);
+    }
+
+    #[test]
+    fn one_that_is_halted_shows_its_keys_too() {
+        let redis = RedisServer::start(RedisSetup::default()).unwrap();
+        redis.ask(&["SET", KEY, "1"]).unwrap();
+        redis.halt().unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(redis))).is_err());
+    }
 
     #[test]
     fn a_machine_without_redis_is_told_the_package() {

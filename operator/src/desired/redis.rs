@@ -29,7 +29,9 @@ use crate::{
     validate::{ManagedRedis, ValidRedis, ValidServer},
 };
 
-pub use credentials::{PASSWORD, USER_LINE, USERNAME, credentials_directory, credentials_name, user_line, username};
+pub use credentials::{
+    PASSWORD, USER_LINE, USERNAME, credentials_directory, credentials_name, default_user, user_line, username,
+};
 pub(super) use network_policy::to_redis;
 pub use stateful_set::{CONTAINER_NAME, volume_hash};
 

@@ -8,7 +8,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tests::command::{feed, run, wait_until};
 
-use super::{Asked, KINDS, REDIS, nothing_of_the_redis_is_left, secret_name, with_managed_redis};
+use super::{
+    Asked, KINDS, REDIS, ends_and_cannot_be_read, key_of, nothing_of_the_redis_is_left, secret_name, with_managed_redis,
+};
 use crate::{
     space::{MCP_SERVERS, NAME, PATIENCE, Space, named},
     world::World,
@@ -23,9 +25,12 @@ pub(crate) fn a_volume_is_kept_or_goes_as_the_policy_says(world: &World) -> Resu
     space.change(&json!({ "deletionPolicy": "Retain" }))?;
     space.wait_ready()?;
     in_force(&space, "Retain")?;
-    let key = format!("mcpf:{}/{NAME}:kept", space.namespace);
-    let before = ask(&space, &["SET", &key, "1", "PX", "3600000"])?;
-    ensure!(before == "OK", "SET answered {before}");
+    let (value, log) = (key_of(&space, "a"), key_of(&space, "b"));
+    // A state of a session is a transaction.
+    let transaction = format!("MULTI\nXADD {log} 1-1 e 1\nPEXPIRE {log} 3600000\nEXEC\n");
+    let before = ask(&space, &format!("SET {value} 1 PX 3600000\n{transaction}"))?;
+    ensure!(before == "OK\nOK\nQUEUED\nQUEUED\n1-1\n1", "it answered {before}");
+    ends_and_cannot_be_read(&space, &[])?;
 
     run(&mut space.kubectl(&["delete", MCP_SERVERS, NAME, "--wait=true"]))?;
     wait_until("the volume is all that is left", PATIENCE, || {
@@ -36,8 +41,9 @@ pub(crate) fn a_volume_is_kept_or_goes_as_the_policy_says(world: &World) -> Resu
 
     // A namesake takes it up, with credentials of its own.
     with_managed_redis(&space, &storage)?;
-    let after = ask(&space, &["GET", &key])?;
-    ensure!(after == "1", "what was on the volume is gone: GET answered {after}");
+    let after = ask(&space, &format!("GET {value}\nEXISTS {log}\n"))?;
+    ensure!(after == "1\n1", "what was on the volume is gone: it answers {after}");
+    ends_and_cannot_be_read(&space, &[])?;
     space.change(&json!({ "deletionPolicy": "Delete" }))?;
     in_force(&space, "Delete")?;
     run(&mut space.kubectl(&["delete", MCP_SERVERS, NAME, "--wait=true"]))?;
@@ -58,8 +64,8 @@ fn in_force(space: &Space<'_>, wanted: &str) -> Result<()> {
     })
 }
 
-/// Asks it as its gateway does.
-fn ask(space: &Space<'_>, words: &[&str]) -> Result<String> {
+/// Asks it as its gateway does; a command in each line.
+fn ask(space: &Space<'_>, commands: &str) -> Result<String> {
     let secret = space.get("secret", &secret_name(space)?)?;
     let text = |key: &str| -> Result<String> {
         let bytes = STANDARD.decode(secret["data"][key].as_str().with_context(|| format!("there is no key {key}"))?)?;
@@ -67,7 +73,7 @@ fn ask(space: &Space<'_>, words: &[&str]) -> Result<String> {
     };
     let pod = space.get("pod", &format!("{REDIS}-0"))?;
     let redis = Asked { space, ip: pod["status"]["podIP"].as_str().unwrap_or_default() };
-    redis.ask(Some((&text("username")?, &text("password")?)), words)
+    redis.ask_all((&text("username")?, &text("password")?), commands)
 }
 
 /// A folder of this machine as the one volume of a class of its own. The test cluster provisions none.

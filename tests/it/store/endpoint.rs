@@ -24,7 +24,7 @@ fn with_redis(redis: &RedisServer, required: bool) -> GatewayOptions {
     options
 }
 
-async fn reported(gateway: &SpawnedGateway) -> Value {
+pub(super) async fn reported(gateway: &SpawnedGateway) -> Value {
     gateway.client.admin("/report").await.json()["redis"].clone()
 }
 
@@ -36,14 +36,14 @@ async fn until_reported(gateway: &SpawnedGateway, state: &str) -> Value {
     .await
 }
 
-async fn checks(gateway: &SpawnedGateway) -> (Value, Value) {
+pub(super) async fn checks(gateway: &SpawnedGateway) -> (Value, Value) {
     let token = gateway.issuer.token(&[], PUBLIC_URL);
     let answer = gateway.client.call(Era::Modern, "health_check", json!({}), &token).await;
     let content = answer.result()["structuredContent"].clone();
     (content["status"].clone(), content["checks"].clone())
 }
 
-async fn statuses(gateway: &SpawnedGateway) -> [u16; 3] {
+pub(super) async fn statuses(gateway: &SpawnedGateway) -> [u16; 3] {
     let client = &gateway.client;
     let [live, ready] =
         [client.admin("/livez").await, client.admin("/readyz").await].map(|answer| answer.status.as_u16());

@@ -8,7 +8,7 @@ use super::running::{Running, TTL, key, name_of, standalone};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_that_we_did_not_write_counts_as_absent() {
-    let redis = RedisServer::start(RedisSetup::default()).unwrap();
+    let redis = RedisServer::start(RedisSetup::with_odd_keys()).unwrap();
     let running = Running::ready(standalone(&redis.address())).await;
     let (store, odd) = (&running.store, key("odd"));
     let name = &name_of(&odd)[..];
@@ -41,7 +41,7 @@ async fn a_value_that_we_did_not_write_counts_as_absent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_of_others_are_left_out_and_ours_are_given() {
-    let redis = RedisServer::start(RedisSetup::default()).unwrap();
+    let redis = RedisServer::start(RedisSetup::with_odd_keys()).unwrap();
     let running = Running::ready(standalone(&redis.address())).await;
     let (store, log) = (&running.store, key("log"));
     let ours = |number| Entry { number, value: Bytes::from_static(b"ours") };

@@ -65,6 +65,12 @@ impl Answer {
         }
     }
 
+    /// 503, with the time to come back after: somebody knows, but nobody who can be asked now.
+    pub(crate) fn assert_try_again(&self) {
+        assert_eq!((self.status.as_u16(), self.code()), (503, -32603), "{}", self.text());
+        assert_eq!(self.header("retry-after"), Some("1"));
+    }
+
     /// Whether it is a stream of events.
     pub(crate) fn is_stream(&self) -> bool {
         self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))

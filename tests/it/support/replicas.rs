@@ -1,12 +1,11 @@
 //! Several gateways that share a Redis, a sealing key and an issuer: the replicas of one endpoint.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use crds::gateway_config::{RedisConfig, RedisCredentials, RedisTopology};
 use tempfile::TempDir;
-use tests::redis::{RedisServer, RedisSetup};
+use tests::redis::{RedisServer, RedisSetup, written};
 
 use super::World;
 use super::files::GatewayOptions;
@@ -26,14 +25,6 @@ pub(crate) struct Replicas {
     _files: TempDir,
 }
 
-/// What a Redis holds.
-pub(crate) struct Dump {
-    /// Each with its time to live; `None` for one that never ends.
-    pub(crate) keys: Vec<(String, Option<Duration>)>,
-    /// The file that Redis writes of all of it.
-    pub(crate) bytes: Vec<u8>,
-}
-
 impl Replicas {
     /// Two of them.
     pub(crate) async fn two() -> Self {
@@ -42,12 +33,13 @@ impl Replicas {
 
     /// So many. All of them have reached their Redis, which lets them do what a managed one does and no more.
     pub(crate) async fn start(count: usize) -> Self {
-        Self::start_with(count, |_, _| {}).await
+        Self::start_with(count, &[], |_, _| {}).await
     }
 
-    /// The same, each with options of its own.
-    pub(crate) async fn start_with(count: usize, own: impl Fn(usize, &mut GatewayOptions)) -> Self {
-        let setup = RedisSetup::with_user(USER, PASSWORD, KEY_PREFIX).and("rdbcompression no");
+    /// The same with more lines in the configuration of the Redis, and each with options of its own.
+    pub(crate) async fn start_with(count: usize, lines: &[&str], own: impl Fn(usize, &mut GatewayOptions)) -> Self {
+        let setup = RedisSetup::with_user(USER, PASSWORD, KEY_PREFIX);
+        let setup = lines.iter().fold(setup, |setup, line| setup.and(line));
         let redis = RedisServer::start(setup).unwrap();
         let files = TempDir::new().unwrap();
         let folder = files.path();
@@ -84,18 +76,19 @@ impl Replicas {
         session.at(&self.worlds[index].gateway.client)
     }
 
-    pub(crate) fn dump(&self) -> Dump {
-        let ask = |words: &[&str]| self.redis.ask(words).unwrap();
-        let keys = ask(&["KEYS", "*"]);
-        let keys = keys.lines().map(|key| {
-            let milliseconds: i64 = ask(&["PTTL", key]).parse().unwrap();
-            (key.to_owned(), u64::try_from(milliseconds).ok().map(Duration::from_millis))
-        });
-        let keys = keys.collect();
-        ask(&["SAVE"]);
-        let folder = ask(&["CONFIG", "GET", "dir"]).lines().nth(1).unwrap().to_owned();
-        let bytes = fs::read(Path::new(&folder).join("dump.rdb")).unwrap();
-        Dump { keys, bytes }
+    /// Whether their Redis was started with `appendonly yes`.
+    pub(crate) fn keeps_a_log(&self) -> bool {
+        self.log_folder().exists()
+    }
+
+    /// How many keys there are by the log of their Redis, whose every change says nothing: not these words either.
+    pub(crate) fn ends_and_cannot_be_read(&self, secrets: &[&str]) -> usize {
+        let files = written::files_in(&self.log_folder()).unwrap();
+        written::ends_and_cannot_be_read(&files, secrets).unwrap()
+    }
+
+    fn log_folder(&self) -> PathBuf {
+        self.redis.folder().join(written::APPEND_ONLY_FOLDER)
     }
 
     /// Redis has one subscriber for each.

@@ -1,4 +1,4 @@
-//! Where connections lead: an address, with TLS or without, and a transport that counts what comes back.
+//! Where connections lead: an address or several in turn, with TLS or without, and a transport that counts what comes back.
 
 use std::{
     fmt, io,
@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -19,17 +19,26 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// An address, and what is spoken there. A cheap handle.
+/// Where connections go, and what is spoken there. A cheap handle; all clones take turns together.
 #[derive(Clone)]
 pub struct Door {
-    address: SocketAddr,
+    /// Not empty. Each connection goes to the one after that of the connection before.
+    addresses: Arc<[SocketAddr]>,
+    /// How many connections there were.
+    opened: Arc<AtomicUsize>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 impl Door {
     /// HTTP without TLS, as to a Service inside the cluster.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None }
+        Self::of([address].into(), None)
+    }
+
+    /// The same to each of these in turn, as a Service balances connections.
+    pub fn plain_in_turn(addresses: &[SocketAddr]) -> Self {
+        assert!(!addresses.is_empty(), "a door leads somewhere");
+        Self::of(addresses.into(), None)
     }
 
     /// HTTP/1.1 over TLS to a server that is called `host` and vouched for by this authority alone.
@@ -45,12 +54,17 @@ impl Door {
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let name = ServerName::try_from(host.to_owned()).with_context(|| format!("`{host}` is no server's name"))?;
-        Ok(Self { address, tls: Some((TlsConnector::from(Arc::new(config)), name)) })
+        Ok(Self::of([address].into(), Some((TlsConnector::from(Arc::new(config)), name))))
+    }
+
+    fn of(addresses: Arc<[SocketAddr]>, tls: Option<(TlsConnector, ServerName<'static>)>) -> Self {
+        Self { addresses, opened: Arc::default(), tls }
     }
 
     /// A new connection, and the count of bytes that came over it.
     pub(super) async fn open(&self) -> io::Result<(Counted, Arc<AtomicU64>)> {
-        let stream = TcpStream::connect(self.address).await?;
+        let turn = self.opened.fetch_add(1, Ordering::Relaxed) % self.addresses.len();
+        let stream = TcpStream::connect(self.addresses[turn]).await?;
         stream.set_nodelay(true)?;
         let stream: Box<dyn Transport> = match &self.tls {
             None => Box::new(stream),
@@ -63,7 +77,8 @@ impl Door {
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").field("address", &self.address).field("tls", &self.tls.is_some()).finish()
+        let (addresses, tls) = (&self.addresses, self.tls.is_some());
+        f.debug_struct("Door").field("addresses", addresses).field("tls", &tls).finish_non_exhaustive()
     }
 }
 
@@ -102,5 +117,26 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Both are connected to twice, or the test would wait for ever.
+    #[tokio::test]
+    async fn connections_go_to_each_address_in_turn_whichever_clone_opens_them() {
+        let listeners =
+            [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+        let door = Door::plain_in_turn(&listeners.each_ref().map(|listener| listener.local_addr().unwrap()));
+        for _ in 0..2 {
+            for (door, listener) in [door.clone(), door.clone()].iter().zip(&listeners) {
+                let (opened, accepted) = tokio::join!(door.open(), listener.accept());
+                drop((opened.unwrap(), accepted.unwrap()));
+            }
+        }
     }
 }

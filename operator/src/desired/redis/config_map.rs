@@ -10,7 +10,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{
     super::metadata::{annotation, hashed},
-    REDIS_PORT, metadata, redis_name,
+    REDIS_PORT,
+    credentials::default_user,
+    metadata, redis_name,
     stateful_set::{DATA_DIRECTORY, USERS_DIRECTORY},
 };
 use crate::validate::{ManagedRedis, ValidServer};
@@ -40,7 +42,7 @@ fn redis_conf(managed: &ManagedRedis) -> String {
         ("bind", "* -::*".to_owned()),
         ("port", REDIS_PORT.to_string()),
         ("protected-mode", "yes".to_owned()),
-        ("user", "default off".to_owned()),
+        ("user", default_user(&managed.key_prefix)),
         ("include", format!("{USERS_DIRECTORY}/*.acl")),
         ("dir", DATA_DIRECTORY.to_owned()),
         // Changes are on disk within a second; no snapshots beside.

@@ -55,6 +55,9 @@ const COMMANDS: [&str; 25] = [
     "xread",
 ];
 
+/// As what a Redis writes down whatever [`COMMANDS`] change: ends as times of day, what is over as a deletion.
+const WRITTEN_DOWN: [&str; 7] = ["del", "incrby", "pexpireat", "set", "unlink", "xadd", "xdel"];
+
 pub(super) fn credentials(valid: &ValidServer, managed: &ManagedRedis, revision: u32) -> Credentials {
     Credentials {
         secret: Secret {
@@ -91,6 +94,15 @@ pub fn user_line(revision: u32, password_sha256_hex: &str, key_prefix: &str) -> 
     let user = username(revision);
     let commands = COMMANDS.map(|command| format!("+{command}")).join(" ");
     format!("user {user} reset on #{password_sha256_hex} ~{key_prefix}* resetchannels &{key_prefix}* {commands}\n")
+}
+
+/// What a Redis is to make of its default user. Nobody is let in as that; but a Redis that reads its own file of changes does it as
+/// that user, and leaves out, without a word in any answer, each transaction of which he may not do a part.
+///
+/// Source: <https://github.com/redis/redis/issues/14541>, <https://github.com/valkey-io/valkey/issues/3983>.
+pub fn default_user(key_prefix: &str) -> String {
+    let commands = WRITTEN_DOWN.map(|command| format!("+{command}")).join(" ");
+    format!("default reset off ~{key_prefix}* {commands}")
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ async fn a_policy_is_told_by_each_replica_that_puts_it_into_force() {
 
 #[tokio::test]
 async fn a_replica_that_leaves_is_told_where_it_had_other_tools() {
-    let mut replicas = Replicas::start_with(3, |index, options| {
+    let mut replicas = Replicas::start_with(3, &[], |index, options| {
         options.config.builtins.echo = index != 2;
     })
     .await;

@@ -3,16 +3,11 @@
 use serde_json::json;
 use server::features::Change;
 
+use crate::support::Message;
 use crate::support::message::{LEGACY, WITH_SESSIONS};
 use crate::support::patience::eventually;
 use crate::support::provider::LISTED;
 use crate::support::replicas::Replicas;
-use crate::support::{Answer, Message};
-
-fn assert_try_again(answer: &Answer) {
-    assert_eq!((answer.status.as_u16(), answer.code()), (503, -32603), "{}", answer.text());
-    assert_eq!(answer.header("retry-after"), Some("1"));
-}
 
 #[tokio::test]
 async fn sessions_go_on_and_what_only_the_store_knows_is_503_and_never_404() {
@@ -28,13 +23,13 @@ async fn sessions_go_on_and_what_only_the_store_knows_is_503_and_never_404() {
             assert_eq!(said.result()["content"][0]["text"], "on");
             let call = session.call_message("steps", json!({}));
             assert_eq!(session.stream(&call).await.rest().await.len(), 4, "{revision}: streams of calls go on");
-            assert_try_again(&session.ask("logging/setLevel", json!({ "level": "alert" })).await);
-            assert_try_again(&session.ask("resources/subscribe", json!({ "uri": LISTED })).await);
-            assert_try_again(&session.delete().await);
+            session.ask("logging/setLevel", json!({ "level": "alert" })).await.assert_try_again();
+            session.ask("resources/subscribe", json!({ "uri": LISTED })).await.assert_try_again();
+            session.delete().await.assert_try_again();
         }
-        assert_try_again(&there.refused_get(&[]).await);
-        assert_try_again(&there.refused_get(&[("last-event-id", "1-0")]).await);
-        assert_try_again(&there.answer(&json!(1), json!({})).await);
+        there.refused_get(&[]).await.assert_try_again();
+        there.refused_get(&[("last-event-id", "1-0")]).await.assert_try_again();
+        there.answer(&json!(1), json!({})).await.assert_try_again();
         replicas.worlds[0].fixtures.tell(Change::Tools);
         assert_eq!(open.method().await, super::TOOLS, "{revision}: an open stream goes on");
         let opened = replicas.session(revision).await;

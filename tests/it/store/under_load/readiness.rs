@@ -1,0 +1,60 @@
+//! Whether a gateway is ready, asked again and again in the background.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::support::client::McpClient;
+
+/// Many times more often than a kubelet asks.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// What was answered so far.
+pub(super) struct Readiness {
+    seen: Arc<Mutex<Seen>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct Seen {
+    asked: usize,
+    refusals: Vec<String>,
+}
+
+impl Readiness {
+    /// Asks each of these from now on.
+    pub(super) fn watch(clients: impl IntoIterator<Item = McpClient>) -> Self {
+        let (seen, stop, tasks) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new(), TaskTracker::new());
+        for client in clients {
+            let (seen, stop) = (Arc::clone(&seen), stop.clone());
+            tasks.spawn(async move { stop.run_until_cancelled(ask(&client, &seen)).await });
+        }
+        tasks.close();
+        Self { seen, stop, tasks }
+    }
+
+    /// How often each has said that it is ready; it never said anything else.
+    pub(super) async fn never_flipped(self) -> usize {
+        self.stop.cancel();
+        self.tasks.wait().await;
+        let seen = self.seen.lock().unwrap();
+        assert_eq!(seen.refusals, Vec::<String>::new());
+        seen.asked
+    }
+}
+
+async fn ask(client: &McpClient, seen: &Mutex<Seen>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        let answer = client.admin("/readyz").await;
+        let mut seen = seen.lock().unwrap();
+        seen.asked += 1;
+        if answer.status != 200 {
+            seen.refusals.push(answer.text());
+        }
+    }
+}
