@@ -15,6 +15,7 @@ mod listening;
 pub mod load;
 pub mod mcp_client;
 pub mod packages;
+mod pass_on;
 pub mod peers;
 mod program;
 pub mod redis;
