@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod command;
 pub mod conformance;
 pub mod demo;
+pub mod fault_proxy;
 pub mod images;
 pub mod install;
 pub mod issuer;
