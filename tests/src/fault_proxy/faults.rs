@@ -73,7 +73,10 @@ impl Faults {
 mod tests {
     use http::Method;
 
-    use super::*;
+    use super::{
+        Verdict::{Hold, Pass, Stop},
+        *,
+    };
 
     #[test]
     fn a_process_is_stopped_at_the_first_write_that_was_not_faulted_and_then_nothing_passes() {
@@ -95,7 +98,6 @@ mod tests {
             }
             faults = faults.go_on();
         }
-        use Verdict::{Hold, Pass, Stop};
         assert_eq!(told, [Stop, Hold, Pass, Stop, Pass, Pass]);
     }
 
