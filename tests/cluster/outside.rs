@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
@@ -17,10 +17,14 @@ use tests::{
     cluster::{ApiServer, HOST_ADDRESS},
     command::{output, run, wait_until},
     fault_proxy::{FaultProxy, Faults, Write},
-    install::{NAMESPACE, RELEASE},
+    install::RELEASE,
 };
 
-use crate::{failures::wait_for_operators, space::PATIENCE, world::World};
+use crate::{
+    failures::{operators, wait_for_operators},
+    space::PATIENCE,
+    world::World,
+};
 
 /// How much of what it said a failure shows.
 const SHOWN_LINES: usize = 40;
@@ -52,7 +56,7 @@ impl<'a> Outside<'a> {
     /// Ends the operators in pods. None runs until [`Self::start`].
     pub(crate) fn instead_of_pods(world: &'a World) -> Result<Self> {
         let name = format!("deployment/{RELEASE}");
-        let text = output(in_namespace(world).args(["get", &name, "--output=json"]))?;
+        let text = output(operators(world).args(["get", &name, "--output=json"]))?;
         let deployment: Value = serde_json::from_str(&text).context("cannot read kubectl's answer")?;
         let mut kubernetes = world.cluster.kubectl();
         kubernetes.args(["get", "service/kubernetes", "--namespace=default", "--output=jsonpath={.spec.clusterIP}"]);
@@ -62,14 +66,14 @@ impl<'a> Outside<'a> {
             arguments: arguments(&deployment)?,
             service_host: output(&mut kubernetes)?,
             api_server: world.cluster.api_server()?,
-            token: output(in_namespace(world).args(["create", "token", RELEASE, TOKEN_LIFETIME]))?.trim().to_owned(),
+            token: output(operators(world).args(["create", "token", RELEASE, TOKEN_LIFETIME]))?.trim().to_owned(),
             folder: tempfile::tempdir()?,
             running: None,
         };
         outside.scale(0)?;
         let selector = "--selector=app.kubernetes.io/name=mcp-operator";
         wait_until("the operators in pods end", PATIENCE, || {
-            match output(in_namespace(world).args(["get", "pods", selector, "--output=name"])) {
+            match output(operators(world).args(["get", "pods", selector, "--output=name"])) {
                 Ok(pods) if pods.trim().is_empty() => Ok(()),
                 Ok(pods) => Err(pods),
                 Err(problem) => Err(format!("{problem:#}")),
@@ -160,12 +164,12 @@ impl<'a> Outside<'a> {
     /// Its holder is dead for certain, which others could only tell after 15 s. A process never takes itself for one before it, whatever
     /// `--identity` says, and the operator's Role knows no Lease of another name.
     fn free_the_lease(&self) -> Result<()> {
-        run(in_namespace(self.world).args(["delete", "lease", RELEASE, "--ignore-not-found"]))
+        run(operators(self.world).args(["delete", "lease", RELEASE, "--ignore-not-found"]))
     }
 
     fn scale(&self, replicas: u64) -> Result<()> {
         let replicas = format!("--replicas={replicas}");
-        run(in_namespace(self.world).args(["scale", &format!("deployment/{RELEASE}"), &replicas]))
+        run(operators(self.world).args(["scale", &format!("deployment/{RELEASE}"), &replicas]))
     }
 }
 
@@ -191,10 +195,4 @@ fn arguments(deployment: &Value) -> Result<Vec<String>> {
     let arguments: Vec<String> =
         serde_json::from_value(container["args"].clone()).context("the Deployment has no arguments")?;
     Ok(arguments.into_iter().filter(|argument| !argument.starts_with("--admin-listen")).collect())
-}
-
-fn in_namespace(world: &World) -> Command {
-    let mut kubectl = world.cluster.kubectl();
-    kubectl.args(["--namespace", NAMESPACE]);
-    kubectl
 }
