@@ -101,7 +101,8 @@ pub(crate) fn kill_operators(world: &World) -> Result<()> {
     run(operators(world).args(["delete", "pods", selector, "--grace-period=0", "--force"]))
 }
 
-fn operators(world: &World) -> std::process::Command {
+/// `kubectl` in the namespace of the operators.
+pub(crate) fn operators(world: &World) -> std::process::Command {
     let mut kubectl = world.cluster.kubectl();
     kubectl.args(["--namespace", install::NAMESPACE]);
     kubectl

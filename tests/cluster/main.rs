@@ -13,6 +13,7 @@ mod identity;
 mod idle;
 mod killed;
 mod lifecycle;
+mod outside;
 mod policy;
 mod ready;
 mod redis;

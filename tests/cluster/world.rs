@@ -77,7 +77,7 @@ impl World {
             println!(
                 "{}: program {:.1} MB, archive {:.1} MB",
                 image.reference(),
-                megabytes(image.program_bytes),
+                megabytes(image.program_bytes()),
                 megabytes(image.archive_bytes())
             );
         }

@@ -47,11 +47,14 @@ mod up;
 mod wait;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use anyhow::Context as _;
 use clap::ValueEnum;
+use url::Url;
 
 pub use self::{
     containers::{files_in_pod, kill_in_pod},
@@ -61,7 +64,10 @@ pub use self::{
     status::{Status, status},
     up::up,
 };
-use self::{modules::program, paths::Paths};
+use self::{
+    modules::program,
+    paths::{API_SERVER_URL, Paths},
+};
 
 /// How much of a cluster is needed. Each level holds the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, ValueEnum)]
@@ -78,6 +84,15 @@ pub enum Level {
 pub struct Options {
     /// Install missing Debian packages without asking. `CI=true` says the same.
     pub assume_yes: bool,
+}
+
+/// The API server, as it is reached from this machine and from inside the cluster's network.
+#[derive(Debug, Clone)]
+pub struct ApiServer {
+    /// Without a path.
+    pub url: Url,
+    /// The authority of its certificate.
+    pub ca_pem: String,
 }
 
 /// A cluster that is up. Dropping it changes nothing: only [`down`] ends a cluster.
@@ -119,6 +134,13 @@ impl Cluster {
     /// `imagePullPolicy: IfNotPresent`. Needs [`Level::Node`].
     pub fn load_image(&self, archive: &Path) -> anyhow::Result<()> {
         images::load(&self.paths, archive)
+    }
+
+    /// Where the API server is, for a client that brings credentials of its own.
+    pub fn api_server(&self) -> anyhow::Result<ApiServer> {
+        let ca = self.paths.pki("ca.crt");
+        let ca_pem = fs::read_to_string(&ca).with_context(|| format!("cannot read {}", ca.display()))?;
+        Ok(ApiServer { url: API_SERVER_URL.parse()?, ca_pem })
     }
 
     /// One line of JSON for each answered request (level `Metadata`), in the order of answering.

@@ -49,14 +49,19 @@ pub struct Image {
     pub tag: String,
     /// OCI archive, to be loaded by [`crate::cluster::Cluster::load_image`].
     pub archive: PathBuf,
-    /// Size of the program in it, in bytes.
-    pub program_bytes: u64,
+    /// What was put into it to be run, where it lies on this machine.
+    pub program: PathBuf,
 }
 
 impl Image {
     /// As a pod names it.
     pub fn reference(&self) -> String {
         format!("{}:{}", self.repository, self.tag)
+    }
+
+    /// Size of the program, in bytes.
+    pub fn program_bytes(&self) -> u64 {
+        self.program.metadata().map_or(0, |metadata| metadata.len())
     }
 
     /// Size of the archive, in bytes. Its layers are compressed: what a registry would send.
@@ -131,11 +136,11 @@ fn image(cache: &Path, base: &base::Base, recipe: &Recipe) -> Result<Image> {
     let image = Image {
         repository: format!("localhost/mcp-foundry/{name}"),
         archive: cache.join(format!("{name}-{tag}.tar")),
-        program_bytes: program.metadata().map_or(0, |metadata| metadata.len()),
+        program,
         tag,
     };
     if !image.archive.exists() {
-        assemble(cache, base, &program, recipe.program, &dockerfile, &image)
+        assemble(cache, base, recipe.program, &dockerfile, &image)
             .with_context(|| format!("cannot build the image {name}"))?;
         forget_old(cache, name);
     }
@@ -154,18 +159,11 @@ fn tag(program: &Path, dockerfile: &Path, base_key: &str) -> Result<String> {
     Ok(format!("{:x}", hash.finalize())[..16].to_owned())
 }
 
-fn assemble(
-    cache: &Path,
-    base: &base::Base,
-    program: &Path,
-    name: &str,
-    dockerfile: &Path,
-    image: &Image,
-) -> Result<()> {
+fn assemble(cache: &Path, base: &base::Base, name: &str, dockerfile: &Path, image: &Image) -> Result<()> {
     let work = buildah::work_folder(cache)?;
     let builder = work.path().join("builder");
     fs::create_dir(&builder)?;
-    fs::copy(program, builder.join(name)).context("cannot copy the program")?;
+    fs::copy(&image.program, builder.join(name)).context("cannot copy the program")?;
     buildah::archive(&work, image, dockerfile, &[("builder", &builder), ("base", &base.folder)])
 }
 

@@ -89,7 +89,8 @@ pub fn plan(seen: &Seen, wish: &Wish, longest: Duration, now: Timestamp) -> Plan
     let last = longest.max(LEAST_OPENING);
     let end = retire_at.or_else(|| whole_seconds(now).checked_add(last).ok());
     if end.is_some_and(|end| end <= now) {
-        return stay(record, vec![newest], None);
+        // The date stays noted until the Deployment has given the key up: a run that dies in between would begin its time anew.
+        return stay(record, vec![newest], end);
     }
     stay(record, keys, end)
 }
@@ -97,6 +98,8 @@ pub fn plan(seen: &Seen, wish: &Wish, longest: Duration, now: Timestamp) -> Plan
 impl Plan {
     /// When somebody must look again although nothing happens.
     pub fn wakes_at(&self, wish: &Wish) -> Option<Timestamp> {
-        self.retire_at.or_else(|| self.record.due_at(wish).filter(|_| self.record.revisions.len() == 1))
+        // A date that has brought the newest key alone is over.
+        let retire_at = self.retire_at.filter(|_| self.keys.len() > 1);
+        retire_at.or_else(|| self.record.due_at(wish).filter(|_| self.record.revisions.len() == 1))
     }
 }

@@ -9,9 +9,8 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use reqwest::Client;
@@ -19,16 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
-/// About one connection only (RFC 9110, 7.6.1), so they end here.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use crate::pass_on::pass_on;
 
 /// Where the proxy leads.
 #[derive(Clone, Debug)]
@@ -108,7 +98,6 @@ impl Route {
 
     /// The headers as they go on.
     fn headers(&self, mut headers: HeaderMap) -> HeaderMap {
-        without_hop_by_hop(&mut headers);
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
         for (name, (own, public)) in [(header::HOST, &self.host), (header::ORIGIN, &self.origin)] {
             if headers.get(&name).is_some_and(|said| said.as_bytes() == own.as_bytes()) {
@@ -126,25 +115,12 @@ async fn forward(State(route): State<Route>, request: Request) -> Response {
     url.set_query(parts.uri.query());
     let has_body =
         parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let mut onward = route.client.request(parts.method, url).headers(route.headers(parts.headers));
-    if has_body {
-        onward = onward.body(reqwest::Body::wrap_stream(body.into_data_stream()));
-    }
-    match onward.send().await {
-        Ok(answer) => {
-            let (status, mut headers) = (answer.status(), answer.headers().clone());
-            without_hop_by_hop(&mut headers);
-            (status, headers, Body::from_stream(answer.bytes_stream())).into_response()
-        }
+    let body = has_body.then(|| reqwest::Body::wrap_stream(body.into_data_stream()));
+    match pass_on(&route.client, parts.method, url, route.headers(parts.headers), body).await {
+        Ok(answer) => answer,
         Err(problem) => {
             (StatusCode::BAD_GATEWAY, format!("the proxy cannot reach the gateway: {problem}")).into_response()
         }
-    }
-}
-
-fn without_hop_by_hop(headers: &mut HeaderMap) {
-    for name in HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 
@@ -152,7 +128,7 @@ fn without_hop_by_hop(headers: &mut HeaderMap) {
 mod tests {
     use std::time::Duration;
 
-    use axum::{Json, routing::any};
+    use axum::{Json, body::Body, routing::any};
     use futures::StreamExt as _;
     use serde_json::{Value, json};
 

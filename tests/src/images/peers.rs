@@ -73,7 +73,7 @@ pub fn peer(kind: Kind, port: u16, options: &Options) -> Result<PeerImage> {
     let image = Image {
         repository: format!("localhost/mcp-foundry/{name}"),
         archive: cache.join(format!("{name}-{tag}.tar")),
-        program_bytes: folder.join(script).metadata().map_or(0, |metadata| metadata.len()),
+        program: folder.join(script),
         tag,
     };
     if !image.archive.exists() {

@@ -32,7 +32,7 @@ pub fn redis(options: &Options) -> Result<Image> {
     let image = Image {
         repository: format!("localhost/mcp-foundry/{NAME}"),
         archive: cache.join(format!("{NAME}-{tag}.tar")),
-        program_bytes: Path::new(PROGRAM).metadata().map_or(0, |metadata| metadata.len()),
+        program: PROGRAM.into(),
         tag,
     };
     if !image.archive.exists() {

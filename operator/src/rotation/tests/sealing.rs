@@ -184,6 +184,27 @@ fn a_rotation_takes_the_steps_that_are_drawn() {
     assert!(world.now > begun + 3600);
 }
 
+/// Noted first, then given up by the Deployment.
+#[test]
+fn a_run_that_dies_in_a_retirement_does_not_begin_the_time_of_the_former_key_anew() {
+    let over = Some(at(3650));
+    let mut world = World {
+        now: 3650,
+        record: Record { revisions: [1, 2].into(), ..Record::default() },
+        retire_at: over,
+        keys: vec![2, 1],
+        pods: vec![vec![2, 1]; PODS],
+        ..World::default()
+    };
+    world.run(1);
+    assert_eq!((world.retire_at, &world.keys), (over, &vec![2, 1]));
+    world.run(usize::MAX);
+    assert_eq!((world.retire_at, &world.keys), (over, &vec![2]));
+    assert_eq!(world.plan().wakes_at(&Wish::default()), None);
+    world.run(usize::MAX);
+    assert_eq!(world.retire_at, None);
+}
+
 #[test]
 fn the_time_of_a_former_key_begins_when_no_pod_seals_with_it_and_is_half_an_hour_at_least() {
     let promoted = |pods: Vec<Vec<u32>>| Seen {
