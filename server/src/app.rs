@@ -241,6 +241,11 @@ impl App {
         self.0.policy.load().revision.clone()
     }
 
+    /// Tells what anybody may find in a list here: equal where another replica offers the same under the same rules.
+    pub fn lists(&self) -> String {
+        format!("{}.{}", self.catalog().digest(), self.0.policy.load().lists)
+    }
+
     /// Where the policy comes from.
     pub fn policy_source(&self) -> &PolicySource {
         &self.0.policy_source
@@ -358,11 +363,14 @@ impl App {
     pub(crate) fn put_policy_into_force(&self, policy: LoadedPolicy) {
         self.metrics().policy_reloaded(true);
         self.0.endpoint.judge_streams_by(Arc::clone(&policy.policy));
-        self.0.policy.store(Arc::new(policy));
+        let lists = policy.lists.clone();
+        let before = self.0.policy.swap(Arc::new(policy));
         self.0.policy_problem.store(None);
         // Other rules, other lists.
-        for list in Change::LISTS {
-            self.0.endpoint.changes().tell(list);
+        if before.lists != lists {
+            for list in Change::LISTS {
+                self.0.endpoint.changes().tell(list);
+            }
         }
     }
 

@@ -37,6 +37,8 @@ pub struct LoadedPolicy {
     pub policy: Arc<Policy>,
     /// Revision of the bytes that it was read from.
     pub revision: String,
+    /// The same of what decides about lists: all of it but the number of replicas.
+    pub lists: String,
 }
 
 /// Why a policy cannot be put into force. Names the field, never a value.
@@ -83,7 +85,8 @@ impl LoadedPolicy {
         let gateway = &config.gateway;
         let policy =
             Policy::compile(&document, &gateway.builtins, gateway.auth.mode).map_err(PolicyFileError::Unusable)?;
-        Ok(Self { policy: policy.into(), revision: revision(bytes) })
+        let of_lists = GatewayPolicy { replicas: 0, ..document };
+        Ok(Self { policy: policy.into(), revision: revision(bytes), lists: revision(of_lists.to_json().as_bytes()) })
     }
 }
 

@@ -129,7 +129,7 @@ pub async fn serve(listeners: Listeners, app: App, shutdown: CancellationToken) 
             BACKGROUND.as_secs()
         );
     }
-    app.mcp().leave_replicas().await;
+    app.mcp().leave_replicas(&app.lists()).await;
     background.cancel();
     if !ended(&tasks, BACKGROUND).await {
         tracing::warn!("{} background tasks did not end within {} s", tasks.len(), BACKGROUND.as_secs());
@@ -147,7 +147,8 @@ async fn ended(tasks: &TaskTracker, deadline: Duration) -> bool {
 
 fn start_background(app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
     tasks.spawn(clock_watch::run(app.clone(), shutdown.clone()));
-    tasks.spawn(app.mcp().clone().hear_replicas(shutdown.clone()));
+    let lists = app.clone();
+    tasks.spawn(app.mcp().clone().hear_replicas(Box::new(move || lists.lists()), shutdown.clone()));
     if let Some(authenticator) = app.authenticator() {
         tasks.spawn(issuers::run(app.clone(), authenticator, tasks.clone(), shutdown.clone()));
     }

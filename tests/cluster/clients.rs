@@ -27,7 +27,7 @@ use crate::{
 /// Both arguments are files; what follows is the program.
 pub(crate) const WITH_HOSTS: &str = r#"mount --bind "$1" /etc/hosts && shift && exec "$@""#;
 
-/// For a session to end after its time: the last call may be tried again, and the SDK closes what it has open.
+/// For a session to end after it is told to: the last call may be tried again, and the SDK closes what it has open.
 const ENDS_WITHIN: Duration = Duration::from_secs(40);
 
 /// An SDK that is installed.
@@ -87,14 +87,14 @@ impl Sdk {
         last_line(&said).with_context(|| format!("{} {mode}", self.name))
     }
 
-    /// Begins to work in a session of the older era, for so long; answers when it is open.
-    pub(crate) fn begin_session(&self, space: &Space<'_>, token: &str, lasting: Duration) -> Result<Session> {
+    /// Begins to work in a session of the older era, for so long at most; answers when it is open.
+    pub(crate) fn begin_session(&self, space: &Space<'_>, token: &str, at_most: Duration) -> Result<Session> {
         let work = tempfile::tempdir()?;
-        let mut command = launcher(space, work.path(), lasting + ENDS_WITHIN, Some(token))?;
-        command.args(&self.session).arg(space.endpoint()).arg(lasting.as_secs().to_string());
+        let mut command = launcher(space, work.path(), at_most + ENDS_WITHIN, Some(token))?;
+        command.args(&self.session).arg(space.endpoint()).arg(at_most.as_secs().to_string());
         let said = fs::File::create(work.path().join("said"))?;
         let complaints = fs::File::create(work.path().join("complaints"))?;
-        let child = command.stdin(Stdio::null()).stdout(said).stderr(complaints).spawn();
+        let child = command.stdin(Stdio::piped()).stdout(said).stderr(complaints).spawn();
         let child = child.with_context(|| format!("cannot start the session of {}", self.name))?;
         let session = Session { name: self.name, child, work };
         wait_until(&format!("the session of {} opens", self.name), PATIENCE, || session.is_open())?;
@@ -119,8 +119,17 @@ impl Session {
         fs::read_to_string(self.work.path().join(file)).unwrap_or_default()
     }
 
-    /// Waits for its end, which its own time brings; what it printed last.
+    /// The names of the tools that it found when it last heard that they changed.
+    pub(crate) fn tools(&self) -> Vec<String> {
+        let said = self.read("said");
+        let lists = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let names = lists.filter_map(|line| serde_json::from_value(line["tools"].clone()).ok()).next();
+        names.unwrap_or_default()
+    }
+
+    /// Tells it to end, and waits until it has; what it printed last.
     pub(crate) fn end(mut self) -> Result<Value> {
+        drop(self.child.stdin.take());
         let status = self.child.wait()?;
         ensure!(status.success(), "the session of {} ended with {status}: {}", self.name, self.read("complaints"));
         last_line(&self.read("said")).with_context(|| format!("the session of {}", self.name))

@@ -90,8 +90,11 @@ impl<'a> Outside<'a> {
         let kubeconfig = self.folder.path().join("kubeconfig");
         fs::write(&kubeconfig, self.kubeconfig(&proxy).to_string()).context("cannot write a kubeconfig")?;
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
-        let mut command = self.world.cluster.netns_command(&self.world.images.operator.program.to_string_lossy());
+        let mut command = self.world.cluster.netns_command("setpriv");
         command
+            // Gone with the tests, also where they were killed.
+            .args(["--pdeathsig", "KILL"])
+            .arg(&self.world.images.operator.program)
             .args(&self.arguments)
             // Only its probes ask there, and those are for pods.
             .arg("--admin-listen=127.0.0.1:0")

@@ -132,18 +132,21 @@ impl Route {
     async fn stop_at(&self, write: Write, parts: Parts, body: axum::body::Bytes) -> Response {
         let answer = match self.fault {
             Fault::BeforeForward => None,
-            Fault::AfterCommit => {
-                self.forward(parts, body).await;
-                None
+            Fault::AfterCommit | Fault::AfterAnswer => Some(self.forward(parts, body).await),
+        };
+        let answer = match answer {
+            Some(refusal) if !refusal.status().is_success() => {
+                lock(&self.faults).take_back(&write);
+                return refusal;
             }
-            // Whether the operator still reads it before it is killed is nobody's concern: nothing that it does with it gets out.
-            Fault::AfterAnswer => Some(self.forward(parts, body).await),
+            answer => answer,
         };
         // Nobody listens any more when the test is over.
         let _ = self.stopped.send(write);
         match answer {
-            Some(answer) => answer,
-            None => std::future::pending().await,
+            // Whether the operator still reads it before it is killed is nobody's concern: nothing that it does with it gets out.
+            Some(answer) if self.fault == Fault::AfterAnswer => answer,
+            _ => std::future::pending().await,
         }
     }
 

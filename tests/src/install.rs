@@ -48,6 +48,8 @@ pub fn upgrade(cluster: &Cluster, images: &Images) -> Command {
         .args(["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "120s"])
         // The cluster is ours: a definition that somebody applied by hand is not a stranger's.
         .arg("--take-ownership")
+        // Also where a test was interrupted that had scaled the operators down.
+        .arg("--force-conflicts")
         .args(["--set", &format!("image.repository={}", images.operator.repository)])
         .args(["--set-string", &format!("image.tag={}", images.operator.tag)])
         .args(["--set", &format!("server.image={}", images.server.reference())]);

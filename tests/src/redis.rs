@@ -44,7 +44,7 @@ pub const PERMITTED: &str = "+get +set +getex +getdel +del +exists +incrby +pexp
 
 /// What the default user of a managed Redis may do, as whom nobody is let in: a Redis that reads its own file of changes leaves
 /// out each transaction of which that user may not do a part. Source: the operator, `desired/redis/credentials.rs`.
-pub const WRITTEN_DOWN: &str = "+del +incrby +pexpireat +set +unlink +xadd +xdel";
+pub const WRITTEN_DOWN: &str = "+del +incrby +pexpireat +select +set +unlink +xadd +xdel";
 
 /// Every key behind the milliseconds that are left to it, -1 for one that never ends, in one answer.
 const LIST_KEYS: &str = "local cursor, keys = '0', {} \

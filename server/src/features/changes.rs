@@ -54,15 +54,15 @@ impl Default for Changes {
 impl Changes {
     /// Says that something has changed, here and with it everywhere: after it did.
     pub fn tell(&self, change: Change) {
+        if !matches!(change, Change::Resource(_)) {
+            self.lists.fetch_add(1, Ordering::Release);
+        }
         let _ = self.outward.send(change.clone());
         self.tell_here(change);
     }
 
-    /// The same for what another replica has told.
+    /// Says it to those who listen here, of what another replica has told: what is offered here is as before.
     pub fn tell_here(&self, change: Change) {
-        if !matches!(change, Change::Resource(_)) {
-            self.lists.fetch_add(1, Ordering::Release);
-        }
         // Nobody listens: nobody needs to know.
         let _ = self.sender.send(change);
     }
@@ -77,7 +77,7 @@ impl Changes {
         self.outward.subscribe()
     }
 
-    /// A number that grows with each change of a list.
+    /// A number that grows with each change of a list here.
     pub fn generation(&self) -> u64 {
         self.lists.load(Ordering::Acquire)
     }

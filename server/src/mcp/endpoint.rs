@@ -60,6 +60,9 @@ pub struct Caller<'a> {
     pub policy: &'a Policy,
 }
 
+/// Tells, at any moment, what anybody may find in a list of this process.
+pub(super) type Lists = Box<dyn Fn() -> String + Send + Sync>;
+
 /// The endpoint. A cheap handle.
 #[derive(Clone)]
 pub struct Endpoint(Arc<Inner>);
@@ -135,16 +138,16 @@ impl Endpoint {
     }
 
     /// Hears and tells other replicas until `stop`: longer than [`Endpoint::stop`], since calls go on that may need them.
-    pub async fn hear_replicas(self, stop: CancellationToken) {
+    pub async fn hear_replicas(self, lists: Lists, stop: CancellationToken) {
         if let Some(replicas) = &self.0.replicas {
-            hear(Arc::clone(&self.0), Arc::clone(replicas), stop).await;
+            hear(Arc::clone(&self.0), Arc::clone(replicas), lists, stop).await;
         }
     }
 
     /// Tells other replicas that this one answers no more, while its store can still be used.
-    pub async fn leave_replicas(&self) {
+    pub async fn leave_replicas(&self, lists: &str) {
         if let Some(replicas) = &self.0.replicas {
-            replicas.leave(self.catalog().digest()).await;
+            replicas.leave(lists).await;
         }
     }
 

@@ -139,9 +139,9 @@ impl Replicas {
         self.tell(&Message::Cancel { session: session.record.name, request: request.into() }).await;
     }
 
-    /// This replica answers no more; `tools` as in [`Message::Left`].
-    pub(super) async fn leave(&self, tools: &str) {
-        self.tell(&Message::Left { tools: tools.into() }).await;
+    /// This replica answers no more; `lists` as in [`Message::Left`].
+    pub(super) async fn leave(&self, lists: &str) {
+        self.tell(&Message::Left { lists: lists.into() }).await;
     }
 
     /// A stream is read at this replica from now on; `number` as in [`Message::Reads`].

@@ -293,9 +293,10 @@ impl Session {
         (log, Some(writing))
     }
 
-    /// The standalone stream, if it is written to here.
-    pub(super) fn standalone_here(&self) -> Option<Arc<StreamLog>> {
-        self.lock().live(self.standalone).cloned()
+    /// The standalone stream, if it is written to here, and under which number it was taken.
+    pub(super) fn standalone_here(&self) -> Option<(Arc<StreamLog>, u64)> {
+        let state = self.lock();
+        Some((Arc::clone(state.live(self.standalone)?), state.taken))
     }
 
     /// From now on the standalone stream is written to here: as `log`, until the token is cancelled. `None` where it has been

@@ -171,8 +171,8 @@ impl Serve<'_> {
     }
 
     async fn still_written_here(&self, replicas: &Arc<Replicas>, session: &Arc<Session>) -> Option<Arc<StreamLog>> {
-        let log = session.standalone_here()?;
-        let is_elsewhere = replicas.is_standalone_elsewhere(session).await;
+        let (log, taken) = session.standalone_here()?;
+        let is_elsewhere = replicas.is_standalone_elsewhere(session, taken).await;
         (!is_elsewhere).then_some(log)
     }
 
@@ -190,7 +190,9 @@ impl Serve<'_> {
         let (retention, now) = (self.retention(), self.endpoint.clock.now());
         let taken = replicas.take_standalone(session, (seen, now), retention.read_events).await;
         let Takeover { events, number, moved, ttl } = taken.map_err(|_| McpError::store_unavailable())?;
-        let read = seen.map_or(number, |seen| seen.saturating_add(1));
+        // What it was taken with is an event where it was there before.
+        let first = if moved { number } else { number + 1 };
+        let read = seen.map_or(first, |seen| seen.saturating_add(1));
         let log = StreamLog::restored(events, (read, number + 1), retention);
         // Another GET at this replica was quicker: this one may come again.
         let writing = session.take_standalone(&log, number).ok_or_else(McpError::store_unavailable)?;

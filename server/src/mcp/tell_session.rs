@@ -118,7 +118,11 @@ pub(super) async fn tell_session(
         };
         told = match change {
             Ok(change) => writer.wanted(change, &sight).into_iter().collect(),
-            Err(RecvError::Lagged(_)) => writer.all(sight.of_others()),
+            Err(RecvError::Lagged(_)) => {
+                // What waits is among all that is told now.
+                changes = changes.resubscribe();
+                writer.all(sight.of_others())
+            }
             Err(RecvError::Closed) => break,
         };
     }

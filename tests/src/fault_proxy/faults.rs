@@ -56,6 +56,12 @@ impl Faults {
         Self { holds: false, ..self }
     }
 
+    /// The API server has refused `write`: nothing was written, and the process goes on.
+    pub(super) fn take_back(&mut self, write: &Write) {
+        self.faulted.remove(write);
+        self.holds = false;
+    }
+
     /// Decides; `write` is what the request writes, if it counts.
     pub(super) fn judge(&mut self, write: Option<&Write>) -> Verdict {
         match write {

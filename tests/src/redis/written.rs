@@ -22,14 +22,12 @@ pub fn ends_and_cannot_be_read(files: &[Vec<u8>], secrets: &[&str]) -> Result<us
         let holds = |file: &Vec<u8>| file.windows(secret.len()).any(|window| window == secret.as_bytes());
         ensure!(!files.iter().any(holds), "`{secret}` can be read in what the Redis keeps");
     }
-    let (mut keys, mut told) = (Keys::default(), 0);
+    let mut keys = Keys::default();
     // The snapshot before it is empty: a young Redis has not written its log anew.
     let logs = files.iter().filter(|file| file.starts_with(b"*"));
     for command in logs.flat_map(|log| commands(log)) {
         keys.note(&command)?;
-        told += 1;
     }
-    ensure!(told > 0, "the Redis was told nothing");
     let problems = problems_of_keys(keys.0.iter().map(|(name, ends)| (&**name, *ends)));
     ensure!(problems.is_empty(), "{}", problems.join("; "));
     Ok(keys.0.len())
@@ -154,6 +152,5 @@ mod tests {
         }
         assert_eq!(problem(&[&[b"RPUSH", key, sealed]], &[]), "the Redis was told RPUSH");
         assert_eq!(problem(&[&[b"SET", key, text]], &["alert"]), "`alert` can be read in what the Redis keeps");
-        assert_eq!(problem(&[], &[]), "the Redis was told nothing");
     }
 }

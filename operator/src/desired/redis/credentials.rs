@@ -55,8 +55,9 @@ const COMMANDS: [&str; 25] = [
     "xread",
 ];
 
-/// As what a Redis writes down whatever [`COMMANDS`] change: ends as times of day, what is over as a deletion.
-const WRITTEN_DOWN: [&str; 7] = ["del", "incrby", "pexpireat", "set", "unlink", "xadd", "xdel"];
+/// As what a Redis writes down whatever [`COMMANDS`] change: ends as times of day, what is over as a deletion, and before the first
+/// of them which database it is.
+const WRITTEN_DOWN: [&str; 8] = ["del", "incrby", "pexpireat", "select", "set", "unlink", "xadd", "xdel"];
 
 pub(super) fn credentials(valid: &ValidServer, managed: &ManagedRedis, revision: u32) -> Credentials {
     Credentials {
@@ -97,7 +98,7 @@ pub fn user_line(revision: u32, password_sha256_hex: &str, key_prefix: &str) -> 
 }
 
 /// What a Redis is to make of its default user. Nobody is let in as that; but a Redis that reads its own file of changes does it as
-/// that user, and leaves out, without a word in any answer, each transaction of which he may not do a part.
+/// that user, and leaves out, without a word in any answer, each command of a transaction that this user may not do.
 ///
 /// Source: <https://github.com/redis/redis/issues/14541>, <https://github.com/valkey-io/valkey/issues/3983>.
 pub fn default_user(key_prefix: &str) -> String {

@@ -26,7 +26,7 @@ use super::{ALIVE_EVERY, CaughtUp, Message, Replicas, message::Changed};
 use crate::{
     features::Change,
     mcp::{
-        endpoint::Inner,
+        endpoint::{Inner, Lists},
         session::{SHARED_STANDALONE, Session},
     },
     store::Heard,
@@ -39,8 +39,8 @@ const AT_ONCE: usize = 64;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Hears and tells until `stop`.
-pub(in crate::mcp) async fn hear(endpoint: Arc<Inner>, replicas: Arc<Replicas>, stop: CancellationToken) {
-    let hearing = Hearing { endpoint, replicas, noted: Mutex::default(), news: Notify::new() };
+pub(in crate::mcp) async fn hear(endpoint: Arc<Inner>, replicas: Arc<Replicas>, lists: Lists, stop: CancellationToken) {
+    let hearing = Hearing { endpoint, replicas, lists, noted: Mutex::default(), news: Notify::new() };
     stop.run_until_cancelled(async {
         tokio::join!(hearing.hear(), hearing.look(), hearing.tell_changes(), hearing.say_alive());
     })
@@ -50,6 +50,7 @@ pub(in crate::mcp) async fn hear(endpoint: Arc<Inner>, replicas: Arc<Replicas>, 
 struct Hearing {
     endpoint: Arc<Inner>,
     replicas: Arc<Replicas>,
+    lists: Lists,
     /// What is to be looked at.
     noted: Mutex<Noted>,
     news: Notify,
@@ -118,12 +119,8 @@ impl Hearing {
                 self.replicas.waiters.displace((name, stream));
             }
             Message::Changed(changed) => self.endpoint.features.changes().tell_here(changed.into()),
-            Message::Left { tools } => {
-                let features = &self.endpoint.features;
-                if *tools != *features.catalog().digest() {
-                    features.changes().tell_here(Change::Tools);
-                }
-            }
+            Message::Left { lists } if *lists == *(self.lists)() => {}
+            Message::Left { .. } => self.tell_all_lists(),
             Message::Missed => self.note(|noted| noted.everything = true),
         }
     }
@@ -163,6 +160,10 @@ impl Hearing {
         let _ = self.replicas.say_alive().await;
         self.replicas.waiters.all_wrote();
         self.catch_up(self.endpoint.sessions.all()).await;
+        self.tell_all_lists();
+    }
+
+    fn tell_all_lists(&self) {
         for list in Change::LISTS {
             self.endpoint.features.changes().tell_here(list);
         }
@@ -188,9 +189,10 @@ impl Hearing {
         loop {
             ticks.tick().await;
             // The next one may be heard.
-            let _ = self.replicas.say_alive().await;
-            // Perhaps there is nothing more to be told for long.
-            self.replicas.make_up_for_the_untold().await;
+            if self.replicas.say_alive().await.is_ok() {
+                // Perhaps there is nothing more to be told for long.
+                self.replicas.make_up_for_the_untold().await;
+            }
         }
     }
 }

@@ -22,6 +22,14 @@ pub(super) struct Page {
     pub(super) is_full: bool,
 }
 
+impl Page {
+    /// Whether there is something that `me` has not written. What does not open is not of this process.
+    pub(super) fn is_by_another(&self, me: u64) -> bool {
+        let after_opened = self.entries.last().map(|(number, _)| number.saturating_add(1));
+        self.next > after_opened || self.entries.iter().any(|(_, entry)| entry.writer != me)
+    }
+}
+
 impl Replicas {
     /// False, and nothing is written, where the log has this number or a later one.
     pub(super) async fn write(
@@ -49,11 +57,11 @@ impl Replicas {
         Ok(Page { entries: opened.collect(), next, is_full })
     }
 
-    /// All entries of a log. Bounded, whatever a store says.
-    pub(super) async fn read_all(&self, key: &Key, session: &Session) -> Result<Page, StoreError> {
+    /// All entries of a log, from event `number` on. Bounded, whatever a store says.
+    pub(super) async fn read_all(&self, key: &Key, session: &Session, number: u64) -> Result<Page, StoreError> {
         let mut all = Page::default();
         for _ in 0..MAX_PAGES {
-            let page = self.read(key, session, all.next.unwrap_or(0)).await?;
+            let page = self.read(key, session, all.next.unwrap_or(number)).await?;
             all.entries.extend(page.entries);
             all.next = page.next.or(all.next);
             if !page.is_full {

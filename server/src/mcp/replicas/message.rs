@@ -21,8 +21,9 @@ pub(super) enum Message {
     Missed,
     /// A list has changed, or a resource.
     Changed(Changed),
-    /// The replica that says so answers no more. Its tools had this digest: whoever listed them there may know of others.
-    Left { tools: Box<str> },
+    /// The replica that says so answers no more. `lists` tells what could be found in its lists, as [`crate::app::App::lists`]
+    /// does: whoever listed there may know of something else.
+    Left { lists: Box<str> },
 }
 
 /// A [`Change`], as it travels.

@@ -203,12 +203,10 @@ impl Recorder {
     /// False where another replica writes the stream.
     async fn try_to_write(&self, number: u64, entry: &LogEntry, ttl: Duration) -> Result<bool, StoreError> {
         let Self { replicas, key, session, kept, missed, keep, .. } = self;
-        // Whoever has taken it meanwhile went on from what is kept, and may not have come as far as this number.
-        if *missed {
-            let after = replicas.read(key, session, *kept).await?;
-            if after.entries.iter().any(|(_, entry)| entry.writer != replicas.me) {
-                return Ok(false);
-            }
+        // Whoever has taken it meanwhile went on from what is kept, and may not have come as far as this number. Who takes it between
+        // this look and the write is refused at the next event, and its client comes back once more.
+        if *missed && replicas.read(key, session, *kept).await?.is_by_another(replicas.me) {
+            return Ok(false);
         }
         replicas.write(key, session, number, entry, (*keep, ttl)).await
     }

@@ -4,7 +4,7 @@
 //! to one alone; the writer before learns at its next entry that the stream is no longer its own.
 //!
 //! What the next writer enters is an event: that the tools may have changed, which holds whenever a stream moves. So the numbers
-//! that a client sees have no hole where it came back and nothing was lost.
+//! that a client sees have no gap where it came back and nothing was lost.
 
 use std::time::Duration;
 
@@ -50,10 +50,12 @@ impl Replicas {
         keep_events: usize,
     ) -> Result<Takeover, StoreError> {
         let (key, ttl) = (stream_key(session, SHARED_STANDALONE), remaining(session, now));
-        for _ in 0..TRIES {
-            let mut page = self.read_all(&key, session).await?;
+        for attempt in 1..=TRIES {
+            let mut page = self.read_all(&key, session, 0).await?;
             let moved = seen.is_some() || page.next.is_some();
-            let number = number(seen, page.next, now);
+            // A writer that has much to say is always first at the next number. A gap is better than no stream.
+            let may_jump = attempt == TRIES;
+            let number = number(seen, page.next, now, may_jump);
             let what = if moved { What::Event(tools_changed(number)) } else { What::Taken };
             let entry = LogEntry { writer: self.me, request: Box::default(), what };
             if self.write(&key, session, number, &entry, (keep_events + 1, ttl)).await? {
@@ -70,18 +72,19 @@ impl Replicas {
     }
 
     /// Whether another replica has written to the standalone stream last. A store that cannot be asked knows of none.
-    pub(in crate::mcp) async fn is_standalone_elsewhere(&self, session: &Session) -> bool {
-        let page = self.read_all(&stream_key(session, SHARED_STANDALONE), session).await.unwrap_or_default();
-        page.entries.last().is_some_and(|(_, entry)| entry.writer != self.me)
+    /// `taken`: under which number it was taken here.
+    pub(in crate::mcp) async fn is_standalone_elsewhere(&self, session: &Session, taken: u64) -> bool {
+        let page = self.read_all(&stream_key(session, SHARED_STANDALONE), session, taken).await;
+        page.is_ok_and(|page| page.is_by_another(self.me))
     }
 }
 
 /// The number under which a stream is taken. `seen` is the last event that the client has seen, `next` the number after the last
 /// one that the log has.
-fn number(seen: Option<u64>, next: Option<u64>, now: Timestamp) -> u64 {
+fn number(seen: Option<u64>, next: Option<u64>, now: Timestamp, may_jump: bool) -> u64 {
     match (seen, next) {
         // The log has all that the client has seen: it goes on where it ends.
-        (Some(seen), Some(next)) if seen < next => next,
+        (Some(seen), Some(next)) if seen < next && !may_jump => next,
         // A client that begins anew does not say what it has seen, and what a store has lost was perhaps seen: the time is
         // greater than the numbers that were given.
         _ => next.max(seen.map(|seen| seen.saturating_add(1))).unwrap_or(0).max(milliseconds(now)),

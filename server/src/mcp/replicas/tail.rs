@@ -66,7 +66,7 @@ impl Replicas {
         let mut page = self.read(&key, session, after.number).await?;
         if page.entries.is_empty() {
             // The event that the client has seen may be the one that could not be kept.
-            page = self.read_all(&key, session).await?;
+            page = self.read_all(&key, session, 0).await?;
         }
         let Some((_, LogEntry { writer, request, .. })) = page.entries.last() else { return Ok(None) };
         waiter.take_over();

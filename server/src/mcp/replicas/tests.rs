@@ -105,7 +105,7 @@ async fn the_writer_before_learns_that_the_stream_is_written_elsewhere() {
     assert!(!taken.moved && taken.events.is_empty());
     let mut before = Recorder::of_standalone(&first, &session, EVENTS, (taken.number, SILENT));
     assert_eq!(before.record(taken.number + 1, &event("data: a\n\n")).await, Recorded::Yes);
-    assert!(!first.is_standalone_elsewhere(&session).await);
+    assert!(!first.is_standalone_elsewhere(&session, taken.number).await);
     let moved = second.take_standalone(&session, (Some(taken.number), now()), EVENTS).await.unwrap();
     assert_eq!((moved.number, moved.moved), (taken.number + 2, true), "the numbers have no hole");
     let numbers: Vec<u64> = moved.events.iter().map(|(number, _)| *number).collect();
@@ -113,10 +113,34 @@ async fn the_writer_before_learns_that_the_stream_is_written_elsewhere() {
     let told =
         format!("id: 0-{}\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"", moved.number);
     assert!(moved.events[1].1.starts_with(told.as_bytes()), "{:?}", moved.events[1].1);
-    assert!(first.is_standalone_elsewhere(&session).await);
+    assert!(first.is_standalone_elsewhere(&session, taken.number).await);
     assert_eq!(before.record(taken.number + 2, &event("data: b\n\n")).await, Recorded::WrittenElsewhere);
     let mut after = Recorder::of_standalone(&second, &session, EVENTS, (moved.number, SILENT));
     assert_eq!(after.record(moved.number + 1, &event("data: c\n\n")).await, Recorded::Yes);
+}
+
+#[tokio::test]
+async fn a_stream_is_taken_from_a_writer_that_has_something_to_say_all_the_time() {
+    let (first, second, _) = two();
+    let session = shared_session();
+    let taken = first.take_standalone(&session, (None, now()), EVENTS).await.unwrap();
+    let mut before = Recorder::of_standalone(&first, &session, EVENTS, (taken.number, SILENT));
+    let writing = async {
+        let mut number = taken.number;
+        while number < taken.number + 1000 {
+            number += 1;
+            if before.record(number, &event("data: a\n\n")).await == Recorded::WrittenElsewhere {
+                break;
+            }
+        }
+        number
+    };
+    let later = now() + Duration::from_secs(60);
+    let taking = second.take_standalone(&session, (Some(taken.number), later), EVENTS);
+    // Whoever is named first is first at each number.
+    let (refused, moved) = tokio::join!(biased; writing, taking);
+    let moved = moved.unwrap();
+    assert!(moved.number > taken.number + 1000 && refused < taken.number + 1000, "{} {refused}", moved.number);
 }
 
 /// What it gave to its client without the store has numbers beyond those of the next writer.
@@ -234,11 +258,11 @@ async fn what_does_not_open_counts_as_absent() {
     for (number, value) in [(2, sealed.clone()), (3, Bytes::from_static(b"garbage")), (4, Bytes::new())] {
         store.append(&key, crate::store::Entry { number, value }, EVENTS, ALIVE).await.unwrap();
     }
-    let page = replica.read_all(&key, &session).await.unwrap();
+    let page = replica.read_all(&key, &session, 0).await.unwrap();
     let opened: Vec<u64> = page.entries.iter().map(|(number, _): &(u64, LogEntry)| *number).collect();
     assert_eq!((opened, page.next), (vec![0], Some(4)), "moved to 2, and garbage");
     let others = Arc::new(Replicas::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(KeyRing::of_process())));
-    assert!(others.read_all(&key, &session).await.unwrap().entries.is_empty());
+    assert!(others.read_all(&key, &session, 0).await.unwrap().entries.is_empty());
     assert!(others.tail(&session, EventId { stream: 7, number: 0 }, KEEP_ALIVE).await.unwrap().is_none());
     assert_eq!(replica.opened_message(b"garbage"), None);
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +38,6 @@ type sessionReport struct {
 	Streams         []*stream      `json:"streams"`
 	Notifications   int            `json:"notifications"`
 	Levels          int            `json:"levels"`
-	Tools           []string       `json:"tools"`
 }
 
 // Notes the streams that pass through it.
@@ -100,14 +99,19 @@ func (body *notedBody) Read(into []byte) (int, error) {
 
 // Works in one session of the older era for some time: calls echo again and again, each time with another message, sets the logging
 // level now and then, and leaves the session's stream to the SDK, which reads on by Last-Event-ID when it breaks. What fails is tried
-// again for a while, as a client may that knows that its calls can be repeated. Prints a line when the session is open.
+// again for a while, as a client may that knows that its calls can be repeated. Prints a line when the session is open, and one with the
+// tools it finds each time it heard that they changed. Ends when its standard input does, or after its time.
 func work(url string, seconds float64) (sessionReport, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(seconds*float64(time.Second))+time.Minute)
 	defer cancel()
 	noting := &noting{next: &transport{}}
 	said := sessionReport{Failures: []string{}, Retried: map[string]int{}}
 	var lock sync.Mutex
-	var haveToolsChanged atomic.Bool
+	var haveToolsChanged, ended atomic.Bool
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		ended.Store(true)
+	}()
 	client := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, &mcp.ClientOptions{
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) {
 			lock.Lock()
@@ -142,7 +146,7 @@ func work(url string, seconds float64) (sessionReport, error) {
 	}
 	initialized := session.InitializeResult()
 	said.ProtocolVersion = initialized.ProtocolVersion
-	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end); time.Sleep(pause) {
+	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end) && !ended.Load(); time.Sleep(pause) {
 		said.Calls++
 		message := fmt.Sprintf("go, call %d", said.Calls)
 		persistently(func(ctx context.Context) error {
@@ -170,11 +174,11 @@ func work(url string, seconds float64) (sessionReport, error) {
 				if err != nil {
 					return err
 				}
-				said.Tools = []string{}
+				tools := []string{}
 				for _, tool := range listed.Tools {
-					said.Tools = append(said.Tools, tool.Name)
+					tools = append(tools, tool.Name)
 				}
-				slices.Sort(said.Tools)
+				print(map[string][]string{"tools": tools})
 				return nil
 			})
 		}

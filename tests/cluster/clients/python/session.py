@@ -1,6 +1,7 @@
 """Works in one session of the older era for some time with the official Python SDK; prints one JSON line that tests read.
 
-The line before it says that the session is open. Usage: session.py URL SECONDS. The access token comes in the environment variable TOKEN. It calls `echo` again and again, each time
+Lines before it say that the session is open, and which tools it finds each time it heard that they changed. It ends when its standard
+input does, or after its time. Usage: session.py URL SECONDS. The access token comes in the environment variable TOKEN. It calls `echo` again and again, each time
 with another message, sets the logging level now and then, and leaves the session's stream to the SDK, which reads on by
 Last-Event-ID when it breaks. What fails is tried again for a while, as a client may that knows that its calls can be repeated.
 """
@@ -10,6 +11,7 @@ import collections
 import json
 import os
 import sys
+import threading
 import time
 
 import httpx2
@@ -62,7 +64,9 @@ class Noting(httpx2.AsyncHTTPTransport):
 
 async def main(url: str, seconds: float) -> dict:
     calls, failures, retried, notifications, levels = 0, [], collections.Counter(), 0, 0
-    tools, have_tools_changed = [], False
+    have_tools_changed = False
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 
     async def note(message) -> None:
         nonlocal notifications, have_tools_changed
@@ -90,7 +94,7 @@ async def main(url: str, seconds: float) -> dict:
             print(json.dumps({"begun": True}), flush=True)
             end = time.monotonic() + seconds
             can_log = client.server_capabilities.logging is not None
-            while time.monotonic() < end:
+            while time.monotonic() < end and not ended.is_set():
                 calls += 1
                 message = f"python, call {calls}"
                 result = await persistently(lambda: client.call_tool("echo", {"message": message}))
@@ -102,7 +106,8 @@ async def main(url: str, seconds: float) -> dict:
                 if have_tools_changed:
                     have_tools_changed = False
                     listed = await persistently(client.list_tools)
-                    tools = sorted(tool.name for tool in listed.tools) if listed is not None else tools
+                    if listed is not None:
+                        print(json.dumps({"tools": [tool.name for tool in listed.tools]}), flush=True)
                 await asyncio.sleep(PAUSE)
             version = client.protocol_version
     return {
@@ -112,7 +117,6 @@ async def main(url: str, seconds: float) -> dict:
         "retried": retried,
         "streams": noting.streams,
         "notifications": notifications,
-        "tools": tools,
         "levels": levels,
     }
 

@@ -1,5 +1,6 @@
 // Works in one session of the older era for some time with version 1 of the official TypeScript SDK; prints one JSON line that tests
-// read. The line before it says that the session is open.
+// read. Lines before it say that the session is open, and which tools it finds each time it heard that they changed. It ends when its
+// standard input does, or after its time.
 //
 // Usage: session.mjs URL SECONDS. The access token comes in TOKEN. It calls `echo` again and again, each time with another message,
 // sets the logging level now and then, and leaves the session's stream to the SDK, which reads on by Last-Event-ID when it breaks.
@@ -16,7 +17,7 @@ const [url, seconds] = process.argv.slice(2);
 /** Between two calls, between two tries, and how long one call is tried: all in milliseconds. */
 const [PAUSE, RETRY_PAUSE, PERSISTENCE] = [50, 100, 10_000];
 
-const said = { protocolVersion: null, calls: 0, failures: [], retried: {}, streams: [], notifications: 0, levels: 0, tools: [] };
+const said = { protocolVersion: null, calls: 0, failures: [], retried: {}, streams: [], notifications: 0, levels: 0 };
 
 /** The runtime's fetch, which is also the SDK's; notes each attempt to read a stream of the session, and what came. */
 async function fetchAndNote(target, init) {
@@ -75,6 +76,8 @@ async function main() {
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit, reconnectionOptions, fetch: fetchAndNote });
   const client = new Client({ name: "e2e", version: "1.0.0" }, options);
   let haveToolsChanged = false;
+  let ended = false;
+  process.stdin.on("end", () => { ended = true; }).resume();
   client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
     said.notifications += 1;
     haveToolsChanged = true;
@@ -84,7 +87,7 @@ async function main() {
   said.protocolVersion = transport.protocolVersion;
   const canLog = client.getServerCapabilities().logging !== undefined;
   const end = Date.now() + 1000 * Number(seconds);
-  while (Date.now() < end) {
+  while (Date.now() < end && !ended) {
     said.calls += 1;
     const message = `typescript, call ${said.calls}`;
     const timeout = { timeout: PERSISTENCE };
@@ -99,7 +102,7 @@ async function main() {
     if (haveToolsChanged) {
       haveToolsChanged = false;
       const listed = await persistently(() => client.listTools(undefined, timeout));
-      if (listed) said.tools = listed.tools.map((tool) => tool.name).sort();
+      if (listed) console.log(JSON.stringify({ tools: listed.tools.map((tool) => tool.name) }));
     }
     await sleep(PAUSE);
   }

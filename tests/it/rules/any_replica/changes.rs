@@ -30,7 +30,8 @@ async fn a_replica_that_leaves_is_told_where_it_had_other_tools() {
     let other = replicas.worlds.pop().unwrap();
     let same = replicas.worlds.pop().unwrap();
     same.gateway.stop().await;
-    replicas.worlds[0].fixtures.tell(Change::Prompts);
+    // Comes the same way after it.
+    other.fixtures.tell(Change::Prompts);
     assert_eq!(stream.method().await, PROMPTS, "the same tools are no news");
     other.gateway.stop().await;
     assert_eq!(stream.method().await, TOOLS);

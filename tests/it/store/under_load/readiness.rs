@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::support::client::McpClient;
 
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(50);
 pub(super) struct Readiness {
     seen: Arc<Mutex<Seen>>,
     stop: CancellationToken,
-    tasks: TaskTracker,
+    tasks: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -27,21 +27,23 @@ struct Seen {
 impl Readiness {
     /// Asks each of these from now on.
     pub(super) fn watch(clients: impl IntoIterator<Item = McpClient>) -> Self {
-        let (seen, stop, tasks) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new(), TaskTracker::new());
+        let (seen, stop, mut tasks) = (Arc::<Mutex<Seen>>::default(), CancellationToken::new(), JoinSet::new());
         for client in clients {
             let (seen, stop) = (Arc::clone(&seen), stop.clone());
-            tasks.spawn(async move { stop.run_until_cancelled(ask(&client, &seen)).await });
+            tasks.spawn(async move {
+                stop.run_until_cancelled(ask(&client, &seen)).await;
+            });
         }
-        tasks.close();
         Self { seen, stop, tasks }
     }
 
     /// How often each has said that it is ready; it never said anything else.
     pub(super) async fn never_flipped(self) -> usize {
         self.stop.cancel();
-        self.tasks.wait().await;
+        self.tasks.join_all().await;
         let seen = self.seen.lock().unwrap();
         assert_eq!(seen.refusals, Vec::<String>::new());
+        assert!(seen.asked > 0, "nobody was asked");
         seen.asked
     }
 }
