@@ -75,23 +75,18 @@ fn of_pod(valid: &ValidServer, pod: &ObservedPod, is_fine: impl Fn(&RedisReport)
         return None;
     }
     let because = redis.last_error.as_deref().map(|why| format!(" ({})", foreign(why))).unwrap_or_default();
-    let file = report.file_problems.iter().find(|problem| problem.starts_with("redis."));
-    Some(match (redis.state, file) {
+    Some(match redis.state {
         // It was reached a moment ago, or has not been tried to the end.
-        (RedisState::Ready | RedisState::Pending, _) => Concern::waiting("the Redis is being connected to"),
-        (RedisState::Full, _) => Concern::wrong(
+        RedisState::Ready | RedisState::Pending => Concern::waiting("the Redis is being connected to"),
+        RedisState::Full => Concern::wrong(
             Reason::RedisFull,
             format!("the memory of the Redis is full, so that new state is refused{because}; {}", more_memory(valid)),
         ),
-        (RedisState::Refused, _) => Concern::wrong(
+        RedisState::Refused => Concern::wrong(
             Reason::RedisRefused,
             format!("the Redis refuses name or password, or what its user may do{because}; {}", way_in(valid)),
         ),
-        (RedisState::Failing, Some(problem)) => Concern::wrong(
-            Reason::MountedFileProblem,
-            format!("what opens the Redis cannot be used: {}; {}", foreign(problem), way_there(valid)),
-        ),
-        (RedisState::Failing, None) => {
+        RedisState::Failing => {
             Concern::wrong(Reason::RedisUnavailable, format!("the Redis cannot be used{because}; {}", way_there(valid)))
         }
     })

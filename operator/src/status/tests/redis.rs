@@ -149,15 +149,6 @@ fn a_wrong_address_or_secret_is_told_by_the_fields_that_name_it() {
             "False RedisRefused 1 of 2 pods: the Redis refuses name or password, or what its user may do (Redis refuses the user name or the password); check spec.redis.external.credentialsSecretRef (.name `redis-user`, .usernameKey `username`, .passwordKey `password`), and that the user's ACL has keys and channels mcpf:demo/tools:*"
         ],
     );
-    world.redis(0, RedisState::Failing, false, Some("a file cannot be used"));
-    world.report(0).file_problems = vec!["redis.credentials.passwordFile does not exist".to_owned()];
-    check_condition(
-        &world,
-        "RedisReady",
-        &expect![
-            "False MountedFileProblem 1 of 2 pods: what opens the Redis cannot be used: redis.credentials.passwordFile does not exist; check spec.redis.external.addresses, spec.redis.external.tls, spec.redis.external.credentialsSecretRef (.name `redis-user`, .usernameKey `username`, .passwordKey `password`), and that the gateway's pods may reach it"
-        ],
-    );
 }
 
 #[test]
