@@ -26,8 +26,9 @@ use crate::{
     store::StoreError,
 };
 
-/// How often a stream is tried to be taken while others take it. Chosen: a client opens one stream.
-const TRIES: usize = 3;
+/// How often a stream is tried to be taken while others write it. Chosen: the writer is told at the first try, and hears of it long
+/// before the last.
+const TRIES: usize = 10;
 
 /// A standalone stream that is written to here from now on.
 pub(in crate::mcp) struct Takeover {
@@ -53,13 +54,15 @@ impl Replicas {
         for attempt in 1..=TRIES {
             let mut page = self.read_all(&key, session, 0).await?;
             let moved = seen.is_some() || page.next.is_some();
-            // A writer that has much to say is always first at the next number. A gap is better than no stream.
+            // A writer that has much to say, and does not hear, is always first at the next number. A gap is better than no stream.
             let may_jump = attempt == TRIES;
             let number = number(seen, page.next, now, may_jump);
             let what = if moved { What::Event(tools_changed(number)) } else { What::Taken };
             let entry = LogEntry { writer: self.me, request: Box::default(), what };
-            if self.write(&key, session, number, &entry, (keep_events + 1, ttl)).await? {
-                self.reads(session, SHARED_STANDALONE, number).await;
+            let is_taken = self.write(&key, session, number, &entry, (keep_events + 1, ttl)).await?;
+            // The writer leaves, before it is refused or so that it does not come first again.
+            self.reads(session, SHARED_STANDALONE, number).await;
+            if is_taken {
                 page.entries.push((number, entry));
                 let events = page.entries.into_iter().filter_map(|(number, entry)| match entry.what {
                     What::Event(event) => Some((number, event)),

@@ -94,6 +94,36 @@ async fn the_standalone_stream_moves_with_its_client_and_loses_nothing() {
     }
 }
 
+/// Back and forth, while all replicas have something to say, and from whichever event was read last.
+#[tokio::test]
+async fn a_client_that_moves_all_the_time_finds_each_number_once() {
+    const MOVES: usize = 45;
+    let replicas = Replicas::start(3).await;
+    let session = replicas.session(JUNE).await;
+    let mut order = Order::default();
+    let mut stream = session.listen().await;
+    replicas.worlds[0].fixtures.tell(Change::Prompts);
+    stream.message().await;
+    order.event(&stream.last_id()).unwrap();
+    for number in 0..MOVES {
+        let next = replicas.at(number * 2 % 3, &session);
+        let seen = stream.last_id();
+        let talk = async {
+            for world in &replicas.worlds {
+                world.fixtures.tell(Change::Prompts);
+                tokio::task::yield_now().await;
+            }
+        };
+        // The stream before is still open, and ends when its writer learns that it has moved.
+        let (moved, ()) = tokio::join!(next.resume(&seen, None), talk);
+        stream = moved;
+        for _ in 0..=number % 5 {
+            stream.message().await;
+            order.event(&stream.last_id()).unwrap_or_else(|problem| panic!("move {number}: {problem}"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_second_get_at_another_replica_takes_the_stream_over() {
     let replicas = Replicas::two().await;
