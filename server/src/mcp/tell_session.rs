@@ -74,7 +74,7 @@ impl StandaloneWriter {
 
     fn event(&self, change: &Change) -> (u64, Bytes) {
         let id = EventId { stream: self.session.standalone, number: self.log.next() };
-        (id.number, sse::event(Some(&id.to_text()), &notify::change(change, None)))
+        (id.number, event_of(id, change))
     }
 
     /// What may have changed unnoticed.
@@ -92,6 +92,11 @@ impl StandaloneWriter {
         };
         wanted.then_some(change)
     }
+}
+
+/// What a client reads of a change on the standalone stream, as the event `id`.
+pub(super) fn event_of(id: EventId, change: &Change) -> Bytes {
+    sse::event(Some(&id.to_text()), &notify::change(change, None))
 }
 
 /// Writes what changes to the standalone stream of a session. `sight` is that of its principal; `moved` says that the stream

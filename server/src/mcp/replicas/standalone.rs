@@ -19,9 +19,8 @@ use super::{
 use crate::{
     features::Change,
     mcp::{
-        notify,
         session::{EventId, SHARED_STANDALONE, Session},
-        sse,
+        tell_session::event_of,
     },
     store::StoreError,
 };
@@ -57,7 +56,8 @@ impl Replicas {
             // A writer that has much to say, and does not hear, is always first at the next number. A gap is better than no stream.
             let may_jump = attempt == TRIES;
             let number = number(seen, page.next, now, may_jump);
-            let what = if moved { What::Event(tools_changed(number)) } else { What::Taken };
+            let id = EventId { stream: SHARED_STANDALONE, number };
+            let what = if moved { What::Event(event_of(id, &Change::Tools)) } else { What::Taken };
             let entry = LogEntry { writer: self.me, request: Box::default(), what };
             let is_taken = self.write(&key, session, number, &entry, (keep_events + 1, ttl)).await?;
             // The writer leaves, before it is refused or so that it does not come first again.
@@ -92,9 +92,4 @@ fn number(seen: Option<u64>, next: Option<u64>, now: Timestamp, may_jump: bool) 
         // greater than the numbers that were given.
         _ => next.max(seen.map(|seen| seen.saturating_add(1))).unwrap_or(0).max(milliseconds(now)),
     }
-}
-
-fn tools_changed(number: u64) -> Bytes {
-    let id = EventId { stream: SHARED_STANDALONE, number };
-    sse::event(Some(&id.to_text()), &notify::change(&Change::Tools, None))
 }
