@@ -97,8 +97,7 @@ pub(crate) fn an_operator_restart_writes_nothing(world: &World) -> Result<()> {
 
 /// All of them, at once and without a word: whichever leads is in the middle of something.
 pub(crate) fn kill_operators(world: &World) -> Result<()> {
-    let selector = "--selector=app.kubernetes.io/name=mcp-operator";
-    run(operators(world).args(["delete", "pods", selector, "--grace-period=0", "--force"]))
+    run(operators(world).args(["delete", "pods", install::POD_SELECTOR, "--grace-period=0", "--force"]))
 }
 
 /// `kubectl` in the namespace of the operators.

@@ -13,7 +13,7 @@ use tests::{
 use url::Url;
 
 use crate::{
-    space::{NAME, PATIENCE, Space},
+    space::{NAME, PATIENCE, Space, condition},
     world::World,
 };
 use caller::{Answer, Caller, Token};
@@ -206,8 +206,7 @@ fn a_cold_pod_waits(world: &World, space: &Space<'_>, caller: &Caller, token: &s
 }
 
 fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    condition(pod, "Ready") == "True"
 }
 
 fn subject(space: &Space<'_>) -> String {

@@ -17,7 +17,7 @@ use tests::{
     cluster::{ApiServer, HOST_ADDRESS},
     command::{output, run, wait_until},
     fault_proxy::{FaultProxy, Faults, Write},
-    install::RELEASE,
+    install::{POD_SELECTOR, RELEASE},
 };
 
 use crate::{
@@ -71,9 +71,8 @@ impl<'a> Outside<'a> {
             running: None,
         };
         outside.scale(0)?;
-        let selector = "--selector=app.kubernetes.io/name=mcp-operator";
         wait_until("the operators in pods end", PATIENCE, || {
-            match output(operators(world).args(["get", "pods", selector, "--output=name"])) {
+            match output(operators(world).args(["get", "pods", POD_SELECTOR, "--output=name"])) {
                 Ok(pods) if pods.trim().is_empty() => Ok(()),
                 Ok(pods) => Err(pods),
                 Err(problem) => Err(format!("{problem:#}")),

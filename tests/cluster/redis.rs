@@ -19,7 +19,7 @@ use tests::{
 };
 
 use crate::{
-    space::{MCP_SERVERS, NAME, PATIENCE, Space, named},
+    space::{MCP_SERVERS, NAME, PATIENCE, Space, condition, named},
     world::World,
 };
 
@@ -62,10 +62,7 @@ pub(crate) fn a_managed_redis_is_for_its_own_gateway_alone(world: &World) -> Res
     let pod = space.get("pod", &format!("{REDIS}-0"))?;
     mounts_no_password(&pod)?;
     let secret = space.get("secret", &secret_name(&space)?)?;
-    let text = |key: &str| -> Result<String> {
-        let bytes = STANDARD.decode(secret["data"][key].as_str().with_context(|| format!("there is no key {key}"))?)?;
-        Ok(String::from_utf8(bytes)?)
-    };
+    let text = |key: &str| text_of(&secret, key);
     let (user, password) = (text("username")?, text("password")?);
     ensure!(password.len() == 64 && user == "gateway-1", "the user is {user}");
     ensure!(!text("user.acl")?.contains(&password), "the line of the user holds the password");
@@ -128,7 +125,7 @@ pub(crate) fn a_lost_redis_degrades_and_comes_back(world: &World) -> Result<()> 
     let told = |wanted: &str| {
         wait_until(&format!("RedisReady is {wanted}"), PATIENCE, || {
             let object = space.get(MCP_SERVERS, NAME).map_err(|problem| format!("{problem:#}"))?;
-            let of = |type_: &str| status_of(&object, type_);
+            let of = |type_: &str| condition(&object, type_);
             // Seen in each look between: a loss takes nothing from `Ready`.
             if of("Ready") != "True" {
                 return Ok(Err(format!("{:#}", object["status"]["conditions"])));
@@ -245,15 +242,15 @@ fn secret_name(space: &Space<'_>) -> Result<String> {
     name.map(str::to_owned).with_context(|| "there is no Secret of the Redis")
 }
 
+/// What a Secret holds under this key.
+fn text_of(secret: &Value, key: &str) -> Result<String> {
+    let encoded = secret["data"][key].as_str().with_context(|| format!("there is no key {key}"))?;
+    Ok(String::from_utf8(STANDARD.decode(encoded)?)?)
+}
+
 /// A key as a gateway names its own: the hash is this hexadecimal digit, again and again.
 fn key_of(space: &Space<'_>, digit: &str) -> String {
     format!("mcpf:{}/{NAME}:v1:{}", space.namespace, digit.repeat(64))
-}
-
-fn status_of(object: &Value, type_: &str) -> String {
-    let conditions = object["status"]["conditions"].as_array();
-    let found = conditions.into_iter().flatten().find(|found| found["type"] == type_);
-    found.and_then(|found| found["status"].as_str()).unwrap_or_default().to_owned()
 }
 
 /// A Redis that is asked from inside the cluster's network, by somebody who is no pod of the gateway: the test cluster enforces

@@ -116,8 +116,5 @@ fn judge(report: &Report, streams: usize) -> Result<()> {
 
 /// A token with which this person may call `echo`.
 pub(crate) fn token_of(space: &Space<'_>, person: &str) -> String {
-    let issuer = &space.world.issuer;
-    let mut claims = issuer.claims(&["tools:echo"], &space.endpoint());
-    claims["sub"] = Value::from(person);
-    issuer.mint(&claims)
+    space.world.issuer.token_of(person, &["tools:echo"], &space.endpoint())
 }

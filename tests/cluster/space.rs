@@ -210,6 +210,13 @@ impl Drop for Space<'_> {
     }
 }
 
+/// Status of the condition of this type; empty where there is none.
+pub(crate) fn condition<'a>(object: &'a Value, type_: &str) -> &'a str {
+    let conditions = object["status"]["conditions"].as_array();
+    let found = conditions.into_iter().flatten().find(|found| found["type"] == type_);
+    found.and_then(|found| found["status"].as_str()).unwrap_or_default()
+}
+
 /// `metadata.name` and kind, for lists that people read.
 pub(crate) fn named(object: &Value) -> String {
     format!(

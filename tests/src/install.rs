@@ -16,6 +16,9 @@ pub const NAMESPACE: &str = "mcp-system";
 /// Name of the release, and with it of the operator's Deployment.
 pub const RELEASE: &str = "mcp-operator";
 
+/// What `kubectl` finds the operators' pods by.
+pub const POD_SELECTOR: &str = "--selector=app.kubernetes.io/name=mcp-operator";
+
 /// Waits until nobody else on this machine works with the operator of our cluster; to be held meanwhile. A suite
 /// that reads the audit log, or a demo that installs another build, would each spoil the other.
 pub fn alone() -> Result<File> {
@@ -59,13 +62,6 @@ pub fn upgrade(cluster: &Cluster, images: &Images) -> Command {
 /// What the operators say about themselves, for a failure's message.
 pub fn operator_logs(cluster: &Cluster) -> String {
     let mut kubectl = cluster.kubectl();
-    kubectl.args([
-        "--namespace",
-        NAMESPACE,
-        "logs",
-        "--tail=30",
-        "--prefix",
-        "--selector=app.kubernetes.io/name=mcp-operator",
-    ]);
+    kubectl.args(["--namespace", NAMESPACE, "logs", "--tail=30", "--prefix", POD_SELECTOR]);
     output(&mut kubectl).unwrap_or_else(|problem| format!("{problem:#}"))
 }

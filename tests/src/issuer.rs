@@ -110,6 +110,11 @@ impl TestIssuer {
         self.shared.token(algorithm, DEFAULT_SUBJECT, scopes, audience)
     }
 
+    /// The same of somebody else.
+    pub fn token_of(&self, subject: &str, scopes: &[&str], audience: &str) -> String {
+        self.shared.token(Algorithm::RS256, subject, scopes, audience)
+    }
+
     /// The claims of such a token, to be changed and given to [`Self::mint`].
     pub fn claims(&self, scopes: &[&str], audience: &str) -> Value {
         mint::claims(self.issuer_url(), DEFAULT_SUBJECT, scopes, audience)

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use tests::command::{feed, run, wait_until};
 
 use super::{
-    Asked, KINDS, REDIS, ends_and_cannot_be_read, key_of, nothing_of_the_redis_is_left, secret_name, with_managed_redis,
+    Asked, KINDS, REDIS, ends_and_cannot_be_read, key_of, nothing_of_the_redis_is_left, secret_name, text_of,
+    with_managed_redis,
 };
 use crate::{
     space::{MCP_SERVERS, NAME, PATIENCE, Space, named},
@@ -67,13 +68,9 @@ fn in_force(space: &Space<'_>, wanted: &str) -> Result<()> {
 /// Asks it as its gateway does; a command in each line.
 fn ask(space: &Space<'_>, commands: &str) -> Result<String> {
     let secret = space.get("secret", &secret_name(space)?)?;
-    let text = |key: &str| -> Result<String> {
-        let bytes = STANDARD.decode(secret["data"][key].as_str().with_context(|| format!("there is no key {key}"))?)?;
-        Ok(String::from_utf8(bytes)?)
-    };
     let pod = space.get("pod", &format!("{REDIS}-0"))?;
     let redis = Asked { space, ip: pod["status"]["podIP"].as_str().unwrap_or_default() };
-    redis.ask_all((&text("username")?, &text("password")?), commands)
+    redis.ask_all((&text_of(&secret, "username")?, &text_of(&secret, "password")?), commands)
 }
 
 /// A folder of this machine as the one volume of a class of its own. The test cluster provisions none.

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use crate::{
-    redis::{Asked, REDIS},
+    redis::{Asked, REDIS, text_of},
     space::{Space, named},
 };
 
@@ -79,12 +78,8 @@ impl Seen {
                 && object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(&prefix))
         };
         let secret = self.0.iter().find(is_it).ok_or_else(|| format!("there is no Secret {prefix}…"))?;
-        let text = |key: &str| {
-            let encoded = secret["data"][key].as_str().unwrap_or_default();
-            String::from_utf8(STANDARD.decode(encoded).unwrap_or_default()).unwrap_or_default()
-        };
-        let (user, password) = (text("username"), text("password"));
-        redis.ask(Some((&user, &password)), &["PING"]).map_err(|problem| format!("{problem:#}"))
+        let ask = || redis.ask(Some((&text_of(secret, "username")?, &text_of(secret, "password")?)), &["PING"]);
+        ask().map_err(|problem| format!("{problem:#}"))
     }
 
     fn shown(&self) -> String {

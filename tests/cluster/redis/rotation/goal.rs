@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{in_use, secrets};
 use crate::{
     redis::REDIS,
-    space::{MCP_SERVERS, NAME, Space, named},
+    space::{MCP_SERVERS, NAME, Space, condition, named},
 };
 
 /// What objects note of revisions. Source: operator/src/desired/metadata.rs.
@@ -53,12 +53,7 @@ impl Goal {
             return Err(format!("noted is {found:?} instead of {wanted:?}"));
         }
         let object = space.get(MCP_SERVERS, NAME).map_err(shown)?;
-        let conditions = object["status"]["conditions"].as_array();
-        let holds = |type_: &str| {
-            let mut found = conditions.into_iter().flatten().filter(|found| found["type"] == type_);
-            found.any(|found| found["status"] == "True")
-        };
-        let is_well = holds("Ready") && holds("RedisReady");
+        let is_well = ["Ready", "RedisReady"].iter().all(|type_| condition(&object, type_) == "True");
         let is_answered = object["status"]["lastHandledRotateAt"] == Self::wish(self.newest);
         if is_well && is_answered { Ok(()) } else { Err(object["status"].to_string()) }
     }

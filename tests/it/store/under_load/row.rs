@@ -300,11 +300,7 @@ async fn until_said(gateway: &SpawnedGateway, broken: &Broken) {
 fn plan(replicas: &Replicas) -> Plan {
     let addresses: Vec<_> = gateways(replicas).map(|gateway| gateway.client.public_address()).collect();
     let issuer = &replicas.worlds[0].gateway.issuer;
-    let token = |number: usize| {
-        let mut claims = issuer.claims(&["tools:echo"], PUBLIC_URL);
-        claims["sub"] = format!("person-{number}").into();
-        issuer.mint(&claims)
-    };
+    let token = |number: usize| issuer.token_of(&format!("person-{number}"), &["tools:echo"], PUBLIC_URL);
     Plan {
         door: Door::plain_in_turn(&addresses),
         reuse_connections: false,
